@@ -1,0 +1,3 @@
+//! The `fencepost` tool: one file per verb.
+#![forbid(unsafe_code)]
+fn main() {}

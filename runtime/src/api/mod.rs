@@ -1,0 +1,1 @@
+//! Metal's objects in Rust case, one file each.

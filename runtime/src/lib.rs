@@ -1,0 +1,1 @@
+//! Metal's resource synchronization in Rust.

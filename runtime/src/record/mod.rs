@@ -1,0 +1,6 @@
+//! What encoders leave behind: a plain list of commands with their accesses. No driver call, no lock, no order decided.
+mod command;
+mod resource;
+
+pub(crate) use command::*;
+pub(crate) use resource::*;

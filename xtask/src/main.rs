@@ -1,0 +1,3 @@
+//! Checks of this repository that no lint covers.
+#![forbid(unsafe_code)]
+fn main() {}
