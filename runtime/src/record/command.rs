@@ -5,10 +5,10 @@ use std::sync::Arc;
 use fencepost_core::{Access, FenceId, Stages, Visibility};
 use smallvec::SmallVec;
 
-use crate::api::{EventBody, PassKind};
 use crate::backend::Pipeline;
 use crate::record::{BufferSlice, SamplerBody, TextureView};
-use crate::{BarrierScope, DispatchType};
+use crate::signal::EventBody;
+use crate::{BarrierScope, DispatchType, PassKind};
 
 /// A finished recording, immutable from commit on. Shared with the backend while in flight.
 #[derive(Debug, Default)]
@@ -30,37 +30,102 @@ pub(crate) struct Recording {
 /// One thing in a recording.
 #[derive(Debug)]
 pub(crate) enum Item {
-    BeginPass { kind: PassKind, dispatch_type: DispatchType, label: Option<u32> },
+    BeginPass {
+        kind: PassKind,
+        dispatch_type: DispatchType,
+        label: Option<u32>,
+    },
     /// The next command of `commands`.
-    Command { stages: Stages, label: Option<u32> },
+    Command {
+        stages: Stages,
+        label: Option<u32>,
+    },
     /// Later commands of this pass may use these accesses through pointers: tracking protects them (`use_resource`).
-    Declare { accesses: Range<u32> },
-    Barrier { after: Stages, before: Stages, visibility: Visibility },
+    Declare {
+        accesses: Range<u32>,
+    },
+    Barrier {
+        after: Stages,
+        before: Stages,
+        visibility: Visibility,
+    },
     /// Metal 3: between the dispatches of a concurrent encoder; ignored in a serial one. Resources are a range of `accesses`
     /// (whole-resource accesses); an empty range means the scope counts.
-    MemoryBarrier { scope: BarrierScope, resources: Range<u32>, after: Stages, before: Stages },
-    ConsumerBarrier { after_queue: Stages, before: Stages, visibility: Visibility },
-    ProducerBarrier { after: Stages, before_queue: Stages, visibility: Visibility },
-    UpdateFence { fence: FenceId, after: Stages },
-    WaitForFence { fence: FenceId, before: Stages },
+    MemoryBarrier {
+        scope: BarrierScope,
+        resources: Range<u32>,
+        after: Stages,
+        before: Stages,
+    },
+    ConsumerBarrier {
+        after_queue: Stages,
+        before: Stages,
+        visibility: Visibility,
+    },
+    ProducerBarrier {
+        after: Stages,
+        before_queue: Stages,
+        visibility: Visibility,
+    },
+    UpdateFence {
+        fence: FenceId,
+        after: Stages,
+    },
+    WaitForFence {
+        fence: FenceId,
+        before: Stages,
+    },
     EndPass,
-    SignalEvent { event: Arc<EventBody>, value: u64 },
-    WaitForEvent { event: Arc<EventBody>, value: u64 },
+    SignalEvent {
+        event: Arc<EventBody>,
+        value: u64,
+    },
+    WaitForEvent {
+        event: Arc<EventBody>,
+        value: u64,
+    },
 }
 
 /// What a backend runs.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Dispatch { pipeline: Arc<dyn Pipeline>, bindings: Range<u32>, grid: Grid },
+    Dispatch {
+        pipeline: Arc<dyn Pipeline>,
+        bindings: Range<u32>,
+        grid: Grid,
+    },
     /// Three `u32` group counts in a buffer, read when the command runs.
-    DispatchIndirect { pipeline: Arc<dyn Pipeline>, bindings: Range<u32>, arguments: BufferSlice },
-    CopyBuffer { source: BufferSlice, destination: BufferSlice },
-    CopyBufferToTexture { source: BufferSlice, layout: LinearLayout, destination: TextureRegion },
-    CopyTextureToBuffer { source: TextureRegion, destination: BufferSlice, layout: LinearLayout },
+    DispatchIndirect {
+        pipeline: Arc<dyn Pipeline>,
+        bindings: Range<u32>,
+        arguments: BufferSlice,
+    },
+    CopyBuffer {
+        source: BufferSlice,
+        destination: BufferSlice,
+    },
+    CopyBufferToTexture {
+        source: BufferSlice,
+        layout: LinearLayout,
+        destination: TextureRegion,
+    },
+    CopyTextureToBuffer {
+        source: TextureRegion,
+        destination: BufferSlice,
+        layout: LinearLayout,
+    },
     /// Regions of equal size and texel size.
-    CopyTexture { source: TextureRegion, destination: TextureRegion },
-    FillBuffer { destination: BufferSlice, value: u8 },
-    GenerateMipmaps { texture: TextureView },
+    CopyTexture {
+        source: TextureRegion,
+        destination: TextureRegion,
+    },
+    FillBuffer {
+        destination: BufferSlice,
+        value: u8,
+    },
+    GenerateMipmaps {
+        texture: TextureView,
+    },
     /// Orders like a command and does nothing (content optimization where the layout never changes).
     Nothing,
 }
