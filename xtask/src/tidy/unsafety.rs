@@ -1,0 +1,57 @@
+//! Where unsafe code may stand. The list grows by review only; an entry without unsafe code is taken off.
+
+use super::Finding;
+use super::syntax::Source;
+use super::tree::File;
+
+/// Every file with unsafe code, and why it needs some.
+pub(super) const ALLOWED: &[(&str, &str)] = &[];
+
+pub(super) fn check(source: &Source<'_>, allowed: &[(&str, &str)]) -> Vec<Finding> {
+    let listed = allowed.iter().any(|(path, _)| *path == source.path);
+    match source.unsafe_lines.first() {
+        Some(line) if !listed => {
+            let text = "has unsafe code but does not stand in the list of xtask/src/tidy/unsafety.rs";
+            vec![Finding::new(source.path, *line, text)]
+        }
+        None if listed => {
+            vec![Finding::new(
+                source.path,
+                0,
+                "has no unsafe code: take it off the list of xtask/src/tidy/unsafety.rs",
+            )]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Entries that name no file.
+pub(super) fn check_list(files: &[File], allowed: &[(&str, &str)]) -> Vec<Finding> {
+    let missing = allowed.iter().filter(|(path, _)| !files.iter().any(|file| file.path == *path));
+    missing
+        .map(|(path, _)| {
+            Finding::new(path, 0, "stands in the list of files with unsafe code but is not there")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(text: &str, allowed: &[(&str, &str)]) -> usize {
+        let file = File { path: "a/src/x.rs".to_owned(), text: text.to_owned() };
+        let source = Source::parse(&file).expect("the test's text is Rust");
+        check(&source, allowed).len() + check_list(std::slice::from_ref(&file), allowed).len()
+    }
+
+    #[test]
+    fn unsafe_code_and_the_list_agree() {
+        let listed = [("a/src/x.rs", "test")];
+        assert_eq!(findings("fn f() { unsafe { g() } }", &listed), 0);
+        assert_eq!(findings("fn f() { unsafe { g() } }", &[]), 1);
+        assert_eq!(findings("fn f() {}", &listed), 1);
+        assert_eq!(findings("fn f() {}", &[("a/src/gone.rs", "test")]), 1);
+        assert_eq!(findings("unsafe impl Send for X {}", &[]), 1);
+    }
+}
