@@ -1,31 +1,15 @@
 //! Commands as recorded: everything a backend needs to run one, everything the order engine needs to place it.
+//!
+//! The commonest command, a dispatch, must cost tens of nanoseconds to record. So commands hold indices into tables of their
+//! recording: a buffer bound a thousand times is counted once, and dispatches with the same bindings share one list of them.
 use std::ops::Range;
-use std::sync::Arc;
 
-use fencepost_core::{Access, FenceId, Stages, Visibility};
-use smallvec::SmallVec;
+use fencepost_core::{FenceId, Stages, Visibility};
 
-use crate::backend::Pipeline;
-use crate::record::{BufferSlice, SamplerBody, TextureView};
+use crate::record::{BufferSlice, TextureRegion};
 use crate::signal::EventBody;
 use crate::{BarrierScope, DispatchType, PassKind};
-
-/// A finished recording, immutable from commit on. Shared with the backend while in flight.
-#[derive(Debug, Default)]
-pub(crate) struct Recording {
-    /// The order of everything: passes, commands, synchronization, event operations.
-    pub(crate) items: Vec<Item>,
-    /// Commands in the order of [`Item::Command`].
-    pub(crate) commands: Vec<Command>,
-    /// Per command: its accesses, as a range of `accesses`.
-    pub(crate) command_accesses: Vec<Range<u32>>,
-    /// Accesses of all commands and of all declarations.
-    pub(crate) accesses: Vec<Access>,
-    /// Bindings of all dispatches; a dispatch holds a range.
-    pub(crate) bindings: Vec<Bound>,
-    /// Labels by index; commands and passes without one have none.
-    pub(crate) labels: Vec<String>,
-}
+use std::sync::Arc;
 
 /// One thing in a recording.
 #[derive(Debug)]
@@ -35,10 +19,11 @@ pub(crate) enum Item {
         dispatch_type: DispatchType,
         label: Option<u32>,
     },
-    /// The next command of `commands`.
+    /// The next command of `commands`. Accesses are a range of the recording's `accesses`; commands may share one.
     Command {
         stages: Stages,
         label: Option<u32>,
+        accesses: Range<u32>,
     },
     /// Later commands of this pass may use these accesses through pointers: tracking protects them (`use_resource`).
     Declare {
@@ -86,20 +71,22 @@ pub(crate) enum Item {
     },
 }
 
-/// What a backend runs.
-#[derive(Debug)]
+/// What a backend runs. Indices and ranges point into the recording.
+#[derive(Clone, Debug)]
 pub(crate) enum Command {
-    Dispatch {
-        pipeline: Arc<dyn Pipeline>,
-        bindings: Range<u32>,
-        grid: Grid,
-    },
+    /// `pipeline` of `pipelines`, `bindings` of `bindings` in the order of the function's own.
+    Dispatch { pipeline: u32, bindings: Range<u32>, grid: Grid },
     /// Three `u32` group counts in a buffer, read when the command runs.
-    DispatchIndirect {
-        pipeline: Arc<dyn Pipeline>,
-        bindings: Range<u32>,
-        arguments: BufferSlice,
-    },
+    DispatchIndirect { pipeline: u32, bindings: Range<u32>, arguments: BoundBuffer },
+    /// One of `transfers`.
+    Transfer(u32),
+    /// Orders like a command and does nothing (content optimization where the layout never changes).
+    Nothing,
+}
+
+/// What moves bytes without a kernel.
+#[derive(Clone, Debug)]
+pub(crate) enum Transfer {
     CopyBuffer {
         source: BufferSlice,
         destination: BufferSlice,
@@ -123,11 +110,10 @@ pub(crate) enum Command {
         destination: BufferSlice,
         value: u8,
     },
+    /// Every level of the view from the one above it. The format can be filtered.
     GenerateMipmaps {
-        texture: TextureView,
+        texture: super::TextureView,
     },
-    /// Orders like a command and does nothing (content optimization where the layout never changes).
-    Nothing,
 }
 
 /// How many invocations a dispatch starts.
@@ -139,14 +125,42 @@ pub(crate) struct Grid {
     pub(crate) threads: Option<[u32; 3]>,
 }
 
-/// One resource bound to a dispatch, in the order of the kernel's bindings.
-#[derive(Clone, Debug)]
+/// The most workgroups of one dispatch in x, y and z: what every driver of the last ten years takes.
+pub(crate) const MAX_GROUPS: [u32; 3] = [0x7fff_ffff, 65_535, 65_535];
+
+impl Grid {
+    /// Whether a dispatch may start so many groups of so many threads: within [`MAX_GROUPS`], and every invocation's place fits `u32`.
+    pub(crate) fn fits(groups: [u32; 3], threads_per_group: [u32; 3]) -> bool {
+        (0..3).all(|axis| {
+            let invocations = u64::from(groups[axis]) * u64::from(threads_per_group[axis]);
+            groups[axis] <= MAX_GROUPS[axis] && invocations <= 1 << 32
+        })
+    }
+}
+
+/// One resource bound to a dispatch, in the order of the function's bindings.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Bound {
-    Buffer(BufferSlice),
-    /// `set_bytes`: words copied at record time (padded with zeros to 4 bytes).
-    Bytes(Arc<[u32]>),
-    Texture(TextureView),
-    Sampler(SamplerBody),
+    Buffer(BoundBuffer),
+    /// `set_bytes`: words of the recording's `words`, padded with zeros to 4 bytes.
+    Bytes {
+        words: Range<u32>,
+    },
+    /// One of `textures`.
+    Texture(u32),
+    /// One of `samplers`.
+    Sampler(u32),
+}
+
+/// Bytes of one of the recording's `buffers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BoundBuffer {
+    /// Index into `buffers`.
+    pub(crate) buffer: u32,
+    /// Bytes from the start of the buffer. A multiple of 4.
+    pub(crate) offset: u64,
+    /// Bytes. A multiple of 4.
+    pub(crate) length: u64,
 }
 
 /// Rows in a buffer.
@@ -155,16 +169,3 @@ pub(crate) struct LinearLayout {
     pub(crate) bytes_per_row: u64,
     pub(crate) bytes_per_image: u64,
 }
-
-/// A rectangle of one mip of some slices.
-#[derive(Clone, Debug)]
-pub(crate) struct TextureRegion {
-    pub(crate) view: TextureView,
-    pub(crate) mip: u32,
-    pub(crate) slices: Range<u32>,
-    pub(crate) origin: [u32; 2],
-    pub(crate) size: [u32; 2],
-}
-
-/// Lists of bindings while a dispatch is being recorded.
-pub(crate) type BoundList = SmallVec<[Bound; 8]>;

@@ -1,8 +1,10 @@
 //! The bodies of resources: what encoders, submission and backends know of a buffer or a texture.
+use std::ops::Range;
 use std::sync::Arc;
 
 use fencepost_core::ResourceId;
 
+use crate::api::ResourceCore;
 use crate::backend::Allocation;
 use crate::{PixelFormat, SamplerDescriptor};
 
@@ -15,11 +17,13 @@ pub(crate) struct BufferBody {
     pub(crate) allocation: Arc<dyn Allocation>,
     /// Bytes from the start of the allocation. A multiple of 4.
     pub(crate) offset: u64,
-    /// Bytes.
+    /// Bytes. A multiple of 4.
     pub(crate) length: u64,
+    /// Label, device, heap; gives the name and the memory back at the end.
+    pub(crate) core: ResourceCore,
 }
 
-/// Bytes of a buffer that a command uses.
+/// Bytes of a buffer that a transfer uses. Any offset and length.
 #[derive(Clone, Debug)]
 pub(crate) struct BufferSlice {
     /// The buffer; holding it keeps its memory.
@@ -48,6 +52,8 @@ pub(crate) struct TextureBody {
     /// Bytes from the start of the allocation. A multiple of the backend's texture alignment.
     pub(crate) offset: u64,
     pub(crate) shape: TextureShape,
+    /// Label, device, heap; gives the name and the memory back at the end.
+    pub(crate) core: ResourceCore,
 }
 
 /// A texture as bound: a view of some mips and slices of a body, maybe in another format of the same texel size.
@@ -63,6 +69,16 @@ pub(crate) struct TextureView {
     pub(crate) slices: u32,
     /// Bound as an array (a 2D array with one slice is still an array).
     pub(crate) array: bool,
+}
+
+/// A rectangle of one mip of some slices. The view's format is the body's; mip and slices count from those of the body.
+#[derive(Clone, Debug)]
+pub(crate) struct TextureRegion {
+    pub(crate) body: Arc<TextureBody>,
+    pub(crate) mip: u32,
+    pub(crate) slices: Range<u32>,
+    pub(crate) origin: [u32; 2],
+    pub(crate) size: [u32; 2],
 }
 
 /// A sampler is its descriptor.

@@ -1,0 +1,98 @@
+//! A recording: what an encoder appends to and what the device runs. Its vectors come from a pool and go back to it.
+use std::sync::{Arc, Weak};
+
+use fencepost_core::Access;
+use parking_lot::Mutex;
+
+use crate::api::FenceBody;
+use crate::backend::Pipeline;
+use crate::record::{Bound, BufferBody, Command, Item, SamplerBody, TextureView, Transfer};
+
+/// A recording, immutable from commit on. Shared with the backend while in flight; it keeps all it names alive.
+#[derive(Debug, Default)]
+pub(crate) struct Recording {
+    /// The order of everything: passes, commands, synchronization, event operations.
+    pub(crate) items: Vec<Item>,
+    /// Commands in the order of [`Item::Command`].
+    pub(crate) commands: Vec<Command>,
+    /// Accesses of all commands and of all declarations.
+    pub(crate) accesses: Vec<Access>,
+    /// Bindings of all dispatches; a dispatch holds a range.
+    pub(crate) bindings: Vec<Bound>,
+    /// Buffers that bindings name. One may stand here twice.
+    pub(crate) buffers: Vec<Arc<BufferBody>>,
+    /// Textures that bindings name.
+    pub(crate) textures: Vec<TextureView>,
+    /// Samplers that bindings name.
+    pub(crate) samplers: Vec<SamplerBody>,
+    /// Pipelines that dispatches name.
+    pub(crate) pipelines: Vec<Arc<dyn Pipeline>>,
+    /// What transfers do.
+    pub(crate) transfers: Vec<Transfer>,
+    /// Bytes given by value.
+    pub(crate) words: Vec<u32>,
+    /// Fences that items name: held so that a name is not given to another one meanwhile.
+    pub(crate) fences: Vec<Arc<FenceBody>>,
+    /// Labels by index; commands and passes without one have none.
+    pub(crate) labels: Vec<String>,
+    /// Where the vectors go at the end.
+    pub(crate) pool: Weak<RecordingPool>,
+}
+
+impl Recording {
+    /// The label of an item, if it has one.
+    pub(crate) fn label(&self, index: Option<u32>) -> Option<&str> {
+        self.labels.get(index? as usize).map(String::as_str)
+    }
+
+    fn clear(&mut self) {
+        self.items.clear();
+        self.commands.clear();
+        self.accesses.clear();
+        self.bindings.clear();
+        self.buffers.clear();
+        self.textures.clear();
+        self.samplers.clear();
+        self.pipelines.clear();
+        self.transfers.clear();
+        self.words.clear();
+        self.fences.clear();
+        self.labels.clear();
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.upgrade() {
+            let mut spare = std::mem::take(self);
+            spare.pool = Weak::new();
+            spare.clear();
+            pool.put(spare);
+        }
+    }
+}
+
+/// Emptied recordings of one device, so that recording allocates nothing in the steady state.
+#[derive(Debug, Default)]
+pub(crate) struct RecordingPool {
+    spare: Mutex<Vec<Recording>>,
+}
+
+impl RecordingPool {
+    /// An empty recording, with the vectors of an earlier one where there is one.
+    pub(crate) fn take(self: &Arc<Self>) -> Recording {
+        let mut recording = self.spare.lock().pop().unwrap_or_default();
+        recording.pool = Arc::downgrade(self);
+        recording
+    }
+
+    fn put(&self, recording: Recording) {
+        let mut spare = self.spare.lock();
+        if spare.len() < KEPT {
+            spare.push(recording);
+        }
+    }
+}
+
+/// More spare recordings than this are freed. Metal's own limit of command buffers in flight.
+const KEPT: usize = 64;
