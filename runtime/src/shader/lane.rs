@@ -211,6 +211,8 @@ pub enum Statement {
     },
     /// Every lane of the workgroup arrives before one goes on; memory of the workgroup agrees.
     Barrier,
+    /// Orders a lane's memory operations: who sees one after it sees those before it. Lanes do not wait for each other.
+    Fence,
 }
 
 /// Where a word is: `base + index` words into a space.

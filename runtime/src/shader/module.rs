@@ -1,0 +1,164 @@
+//! A library of kernels: parsed and validated once, lowered per function and set of override constants.
+
+use std::error::Error;
+use std::fmt::Write;
+
+use naga::back::pipeline_constants::{PipelineConstantError, process_overrides};
+use naga::valid::{Capabilities, ModuleInfo, ValidationError, ValidationFlags, Validator};
+use naga::{ShaderStage, WithSpan, front};
+
+use super::{Function, ShaderError, ShaderErrorKind, lower};
+
+/// A validated module.
+#[derive(Debug)]
+pub(crate) struct Module {
+    module: naga::Module,
+    info: ModuleInfo,
+    /// Absent for SPIR-V.
+    source: Option<String>,
+}
+
+impl Module {
+    /// Parses and validates WGSL.
+    pub(crate) fn from_wgsl(source: &str) -> Result<Self, ShaderError> {
+        let module = front::wgsl::parse_str(source).map_err(|error| syntax_error(&error, source))?;
+        Self::validated(module, Some(source.to_owned()))
+    }
+
+    /// Parses and validates SPIR-V. The words are in the machine's order; a module in the other order is turned round.
+    pub(crate) fn from_spirv(words: &[u32]) -> Result<Self, ShaderError> {
+        const MAGIC: u32 = 0x0723_0203;
+        let swap = words.first() == Some(&MAGIC.swap_bytes());
+        let words = words.iter().map(|&word| if swap { word.swap_bytes() } else { word });
+        let options = front::spv::Options { adjust_coordinate_space: false, ..Default::default() };
+        let module =
+            front::spv::Frontend::new(words, &options).parse().map_err(|error| spirv_error(&error))?;
+        Self::validated(module, None)
+    }
+
+    fn validated(module: naga::Module, source: Option<String>) -> Result<Self, ShaderError> {
+        // All capabilities: what the device lacks is refused by the function that uses it, so that one exotic
+        // entry point does not cost the whole library.
+        let info = Validator::new(ValidationFlags::all(), Capabilities::all())
+            .validate(&module)
+            .map_err(|error| invalid(&error, source.as_deref()))?;
+        Ok(Self { module, info, source })
+    }
+
+    /// Names of the compute functions, in the order of the source.
+    pub(crate) fn function_names(&self) -> impl Iterator<Item = &str> {
+        self.module.entry_points.iter().filter(|e| e.stage == ShaderStage::Compute).map(|e| e.name.as_str())
+    }
+
+    /// One function, with values for override constants by name or decimal id.
+    pub(crate) fn function(&self, name: &str, constants: &[(&str, f64)]) -> Result<Function, ShaderError> {
+        if !self.function_names().any(|known| known == name) {
+            return Err(self.not_found(name));
+        }
+        let constants = self.constants(constants)?;
+        let (module, info) =
+            process_overrides(&self.module, &self.info, Some((ShaderStage::Compute, name)), &constants)
+                .map_err(|error| self.constant_error(&error))?;
+        let source = self.source.as_deref();
+        let kernel = lower::lower(&module, &info, name).map_err(|refusal| refusal.into_error(source))?;
+        Ok(Function::kernel(kernel))
+    }
+
+    /// The constants by the keys that naga wants: the id where there is one, else the name.
+    fn constants(&self, given: &[(&str, f64)]) -> Result<naga::back::PipelineConstants, ShaderError> {
+        let mut constants = naga::back::PipelineConstants::default();
+        for &(name, value) in given {
+            let id = name.parse::<u16>().ok();
+            let known = || self.module.overrides.iter().map(|(_, constant)| constant);
+            let found = known().find(|constant| {
+                constant.name.as_deref() == Some(name) || (id.is_some() && constant.id == id)
+            });
+            let Some(found) = found else {
+                let names: Vec<_> = known()
+                    .filter_map(|constant| constant.name.clone().or(constant.id.map(|id| id.to_string())))
+                    .collect();
+                let message = format!("no override constant `{name}`; the module has ({})", names.join(", "));
+                return Err(ShaderError::new(ShaderErrorKind::Constant, message));
+            };
+            let key = found.id.map_or_else(|| name.to_owned(), |id| id.to_string());
+            if constants.insert(key, value).is_some() {
+                let message = format!("the override constant `{name}` is given twice");
+                return Err(ShaderError::new(ShaderErrorKind::Constant, message));
+            }
+        }
+        Ok(constants)
+    }
+
+    fn not_found(&self, name: &str) -> ShaderError {
+        let message = match self.module.entry_points.iter().find(|entry| entry.name == name) {
+            Some(entry) => format!("`{name}` is a {:?} function, not a compute function", entry.stage),
+            None => {
+                let names: Vec<_> = self.function_names().collect();
+                format!("no compute function `{name}`; the module has ({})", names.join(", "))
+            }
+        };
+        ShaderError::new(ShaderErrorKind::FunctionNotFound, message)
+    }
+
+    fn constant_error(&self, error: &PipelineConstantError) -> ShaderError {
+        if let PipelineConstantError::ValidationError(error) = error {
+            return invalid(error, self.source.as_deref());
+        }
+        ShaderError::new(ShaderErrorKind::Constant, chain(error))
+    }
+}
+
+fn syntax_error(error: &front::wgsl::ParseError, source: &str) -> ShaderError {
+    let mut message = error.message().to_owned();
+    for note in error.notes() {
+        // Writing into a string cannot fail.
+        let _ = write!(message, "; note: {note}");
+    }
+    let span = error.labels().next().map_or(naga::Span::UNDEFINED, |(span, _)| span);
+    ShaderError::new(ShaderErrorKind::Syntax, message).at(Some(source), span)
+}
+
+fn spirv_error(error: &front::spv::Error) -> ShaderError {
+    use front::spv::Error as E;
+    let kind = match error {
+        E::UnsupportedInstruction(..)
+        | E::UnsupportedCapability(_)
+        | E::UnsupportedExtension(_)
+        | E::UnsupportedExtSet(_)
+        | E::UnsupportedExtInstSet(_)
+        | E::UnsupportedExtInst(_)
+        | E::UnsupportedType(_)
+        | E::UnsupportedExecutionModel(_)
+        | E::UnsupportedExecutionMode(_)
+        | E::UnsupportedStorageClass(_)
+        | E::UnsupportedImageDim(_)
+        | E::UnsupportedImageFormat(_)
+        | E::UnsupportedBuiltIn(_)
+        | E::UnsupportedControlFlow(_)
+        | E::UnsupportedBinaryOperator(_)
+        | E::UnsupportedRuntimeArrayStorageClass
+        | E::UnsupportedMatrixStride { .. }
+        | E::UnsupportedGroupOperation(_)
+        | E::InvalidStorageImageWithoutFormat
+        | E::NonBindingArrayOfImageOrSamplers => ShaderErrorKind::Unsupported,
+        _ => ShaderErrorKind::Syntax,
+    };
+    ShaderError::new(kind, format!("SPIR-V: {}", chain(error)))
+}
+
+fn invalid(error: &WithSpan<ValidationError>, source: Option<&str>) -> ShaderError {
+    let span =
+        error.spans().find(|(span, _)| span.is_defined()).map_or(naga::Span::UNDEFINED, |(span, _)| *span);
+    ShaderError::new(ShaderErrorKind::Invalid, chain(error.as_inner())).at(source, span)
+}
+
+/// An error with its causes on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let _ = write!(message, ": {cause}");
+        next = cause.source();
+    }
+    message
+}
