@@ -1,0 +1,127 @@
+//! Memory that kernels on several threads may read and write at once.
+//!
+//! A missing barrier in a program is the program's bug, never undefined behaviour of ours. So no Rust reference but `&AtomicU32` ever
+//! points into this memory: words are accessed by relaxed atomics, bytes by way of their word ([`bytes`]). Relaxed is enough: what
+//! orders commands is the scheduler, whose own hand-over between threads publishes all that a command wrote.
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU32;
+
+use crate::Error;
+use crate::backend::Allocation;
+use crate::error::DeviceError;
+
+pub(crate) mod bytes;
+#[cfg(test)]
+mod tests;
+
+/// A zeroed piece of memory, shared by threads.
+pub(crate) struct Memory {
+    start: NonNull<AtomicU32>,
+    words: usize,
+    length: u64,
+}
+
+/// Alignment of a memory's first byte. What is placed at a multiple of it is aligned for every texel.
+///
+/// No more than what the system's `calloc` gives: asking for more would make the allocator write zeros into every page.
+pub(crate) const ALIGNMENT: usize = 16;
+
+/// Rows that are copied from one place to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// Bytes of a row that are copied.
+    pub(crate) bytes: usize,
+    /// How many rows.
+    pub(crate) count: usize,
+    /// Bytes from one row to the next at the source.
+    pub(crate) source_pitch: usize,
+    /// Bytes from one row to the next at the destination.
+    pub(crate) destination_pitch: usize,
+}
+
+impl Memory {
+    /// Zeroed memory. `OutOfMemory` where the allocator has none.
+    pub(crate) fn new(length: u64) -> Result<Self, Error> {
+        let refused = || Error::from(DeviceError::OutOfMemory { bytes: length });
+        let words = usize::try_from(length.div_ceil(4)).map_err(|_| refused())?;
+        let Some(layout) = layout(words) else { return Err(refused()) };
+        if words == 0 {
+            return Ok(Self { start: NonNull::dangling(), words, length });
+        }
+        // SAFETY: the layout's size is not zero.
+        let start = unsafe { alloc_zeroed(layout) };
+        let start = NonNull::new(start.cast::<AtomicU32>()).ok_or_else(refused)?;
+        Ok(Self { start, words, length })
+    }
+
+    /// All of it as words. The last one is whole even where the length is not a multiple of 4.
+    pub(crate) fn words(&self) -> &[AtomicU32] {
+        // SAFETY: `start` is aligned and points to `words` words (or is dangling where there are none) that are initialised (zeroed,
+        // and every bit pattern is a value), live as long as `self`, and are only ever accessed atomically or by machine
+        // instructions that stand for atomics.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }
+    }
+
+    /// Sets every byte of a range. The caller has checked the range.
+    pub(crate) fn fill(&self, offset: u64, length: u64, value: u8) {
+        bytes::fill(self.words(), offset as usize, length as usize, value);
+    }
+
+    /// Copies bytes from `source`, which may be `self`: overlapping ranges come out as if copied by way of a third place. The caller
+    /// has checked both ranges.
+    pub(crate) fn copy_from(&self, offset: u64, source: &Self, source_offset: u64, length: u64) {
+        bytes::copy(source.words(), source_offset as usize, self.words(), offset as usize, length as usize);
+    }
+
+    /// Copies rows of bytes from `source`. Rows that overlap rows of the other side come out in an undefined order of copies. The
+    /// caller has checked the ranges.
+    pub(crate) fn copy_rows_from(&self, offset: u64, source: &Self, source_offset: u64, rows: Rows) {
+        bytes::copy_rows(source.words(), source_offset as usize, self.words(), offset as usize, rows);
+    }
+}
+
+impl Allocation for Memory {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) {
+        bytes::read(self.words(), offset as usize, out);
+    }
+
+    fn write(&self, offset: u64, bytes: &[u8]) {
+        bytes::write(self.words(), offset as usize, bytes);
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if self.words == 0 {
+            return;
+        }
+        if let Some(layout) = layout(self.words) {
+            // SAFETY: `start` was allocated by this allocator with this same layout, and nobody borrows from `self` any more.
+            unsafe { dealloc(self.start.as_ptr().cast(), layout) };
+        }
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+// SAFETY: the memory belongs to this value alone and is reached through `&AtomicU32` only; the allocator takes it back on any thread.
+unsafe impl Send for Memory {}
+
+// SAFETY: everything that `&Memory` gives access to is atomic.
+unsafe impl Sync for Memory {}
+
+/// The layout of so many words, if there can be such a thing.
+fn layout(words: usize) -> Option<Layout> {
+    let bytes = words.checked_mul(size_of::<AtomicU32>())?;
+    Layout::from_size_align(bytes, ALIGNMENT).ok()
+}
