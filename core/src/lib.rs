@@ -10,3 +10,4 @@ pub use access::{Access, AccessKind};
 pub use extent::Extent;
 pub use identity::{FenceId, MemoryId, NodeId, QueueId, ResourceId};
 pub use stage::{Stage, Stages, Visibility};
+pub mod program;

@@ -1,0 +1,543 @@
+//! What a program computes: a value for every command, and the result of running the document in order.
+//!
+//! Kernels of a program have no code. So that the same program can run anywhere and its result be compared, each command gets a synthetic
+//! value that depends on its label, on everything it reads and on the order it reads it in: a command that runs too early reads
+//! something else and leaves something else. A word is 32 bits, little endian; all arithmetic wraps.
+
+use std::collections::VecDeque;
+
+use super::{
+    BufferItem, Command, CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, Format,
+    LoadAction, Part, Pass, PassItem, PassKind, Placement, Program, QueueIndex, ResourceIndex, Shape, Step,
+    Work,
+};
+
+/// The hash of a command's label path `pass.label`: FNV-1a of 32 bits.
+///
+/// ```
+/// use fencepost_core::program::value::label_hash;
+/// assert_eq!(label_hash("", ""), (0x811c_9dc5 ^ u32::from(b'.')).wrapping_mul(16_777_619));
+/// ```
+pub fn label_hash(pass: &str, label: &str) -> u32 {
+    let path = pass.bytes().chain([b'.']).chain(label.bytes());
+    path.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619))
+}
+
+/// What a kernel starts word `i` with, before it mixes in what it reads.
+pub fn seed_word(hash: u32, i: u32) -> u32 {
+    hash ^ i.wrapping_mul(2_654_435_761)
+}
+
+/// How a kernel mixes in a word that it reads.
+pub fn mix_word(x: u32, read: u32) -> u32 {
+    (x ^ read).wrapping_mul(16_777_619)
+}
+
+/// Word `i` of the `n`-th CPU write of a document, `n` counted from 1.
+pub fn cpu_word(n: u32, i: u32) -> u32 {
+    n.wrapping_add(i).wrapping_mul(0x9E37_79B9)
+}
+
+/// The result of running a program in order, one command at a time, each wait honoured.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    memories: Vec<Vec<u8>>,
+    places: Vec<(usize, usize, usize)>,
+    /// What each `read` of the CPU saw, in the order they ran.
+    pub reads: Vec<(Part, Vec<u8>)>,
+    /// Queues and threads that still wait at the end: nothing in the document releases them.
+    pub waiting: usize,
+}
+
+impl Expected {
+    /// Bytes of a resource at the end.
+    pub fn bytes(&self, resource: ResourceIndex) -> &[u8] {
+        let (memory, start, end) = self.places[resource.index()];
+        &self.memories[memory][start..end]
+    }
+
+    /// Words of a resource at the end.
+    pub fn words(&self, resource: ResourceIndex) -> Vec<u32> {
+        words(self.bytes(resource))
+    }
+}
+
+fn words(bytes: &[u8]) -> Vec<u32> {
+    bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect()
+}
+
+/// Runs a program in order and says what it leaves behind.
+///
+/// A command runs when its command buffer has been committed, all that stands before it on its queue has run, and no event wait holds the
+/// queue; the CPU goes on as far as it can between the steps of the queues. A program without races has this one result in every legal
+/// order; one with races has several, and this is the one its author meant.
+///
+/// ```
+/// use fencepost_core::program::value::{expected, label_hash, mix_word, seed_word};
+/// use fencepost_core::program::{Part, Program, QueueMode};
+///
+/// let mut p = Program::builder();
+/// let q = p.queue("q", QueueMode::Tracked);
+/// let a = p.buffer("A", 8);
+/// let cb = p.command_buffer("cb", q, |items| {
+///     items.compute("P", |pass| { pass.dispatch("k", [a], [a]); });
+/// });
+/// p.steps().commit([cb]);
+/// let h = label_hash("P", "k");
+/// assert_eq!(expected(&p.build()).words(a), [0, 1].map(|i| mix_word(seed_word(h, i), 0)));
+/// ```
+pub fn expected(program: &Program) -> Expected {
+    let mut machine = Machine::new(program);
+    machine.start_thread(&program.steps);
+    while machine.advance() {}
+    machine.finish()
+}
+
+/// An item of a queue that has been committed and has not run.
+#[derive(Clone, Copy)]
+enum Pending<'a> {
+    Item(&'a BufferItem),
+    Event(&'a EventOperation),
+    End(CommandBufferIndex),
+}
+
+struct Thread<'a> {
+    steps: VecDeque<&'a Step>,
+    /// Not before the event has the value: a notification.
+    after: Option<(EventIndex, u64)>,
+}
+
+struct Machine<'a> {
+    program: &'a Program,
+    expected: Expected,
+    queues: Vec<VecDeque<Pending<'a>>>,
+    /// Slots of tracked queues that wait for the commit of the buffer that reserved them.
+    reserved: Vec<VecDeque<(CommandBufferIndex, bool)>>,
+    events: Vec<u64>,
+    completed: Vec<bool>,
+    threads: Vec<Thread<'a>>,
+    cpu_writes: u32,
+}
+
+impl<'a> Machine<'a> {
+    fn new(program: &'a Program) -> Self {
+        let mut memories: Vec<Vec<u8>> =
+            program.heaps.iter().map(|heap| vec![0; heap.size as usize]).collect();
+        let mut places: Vec<(usize, usize, usize)> = Vec::new();
+        for index in 0..program.resources.len() {
+            let resource = ResourceIndex(index as u32);
+            let size = program.byte_size(resource) as usize;
+            let (memory, start) = match program.resource(resource).placement {
+                Placement::Own => {
+                    memories.push(Vec::new());
+                    (memories.len() - 1, 0)
+                }
+                Placement::Heap { heap, offset } => (heap.index(), offset as usize),
+                Placement::SameAs(other) => (places[other.index()].0, places[other.index()].1),
+            };
+            let needed = start + size;
+            if memories[memory].len() < needed {
+                memories[memory].resize(needed, 0);
+            }
+            if let Shape::Buffer { init: Some(init), .. } = program.resource(resource).shape {
+                for (i, word) in memories[memory][start..needed].chunks_exact_mut(4).enumerate() {
+                    word.copy_from_slice(&init.wrapping_add(i as u32).to_le_bytes());
+                }
+            }
+            places.push((memory, start, needed));
+        }
+        Self {
+            program,
+            expected: Expected { memories, places, reads: Vec::new(), waiting: 0 },
+            queues: program.queues.iter().map(|_| VecDeque::new()).collect(),
+            reserved: program.queues.iter().map(|_| VecDeque::new()).collect(),
+            events: vec![0; program.events.len()],
+            completed: vec![false; program.command_buffers.len()],
+            threads: Vec::new(),
+            cpu_writes: 0,
+        }
+    }
+
+    fn start_thread(&mut self, steps: &'a [Step]) {
+        self.threads.push(Thread { steps: steps.iter().collect(), after: None });
+    }
+
+    fn finish(mut self) -> Expected {
+        let parked = self.queues.iter().filter(|queue| !queue.is_empty()).count();
+        // A notification that nobody triggers is no thread that waits.
+        let blocked =
+            self.threads.iter().filter(|thread| thread.after.is_none() && !thread.steps.is_empty()).count();
+        self.expected.waiting = parked + blocked;
+        self.expected
+    }
+
+    /// Runs one step of the CPU after all queues have gone as far as they can. False when nothing moves any more.
+    fn advance(&mut self) -> bool {
+        let mut moved = false;
+        while (0..self.queues.len()).any(|queue| self.run_queue(queue)) {
+            moved = true;
+        }
+        for index in 0..self.threads.len() {
+            if self.run_thread(index) {
+                return true;
+            }
+        }
+        moved
+    }
+
+    fn run_queue(&mut self, queue: usize) -> bool {
+        let mut moved = false;
+        while let Some(&item) = self.queues[queue].front() {
+            match item {
+                Pending::Item(BufferItem::Event(operation)) | Pending::Event(operation) => {
+                    if !self.event(operation) {
+                        break;
+                    }
+                }
+                Pending::Item(BufferItem::Pass(pass)) => self.run_pass(pass),
+                Pending::End(buffer) => self.completed[buffer.index()] = true,
+            }
+            self.queues[queue].pop_front();
+            moved = true;
+        }
+        moved
+    }
+
+    fn event(&mut self, operation: &EventOperation) -> bool {
+        let value = &mut self.events[operation.event.index()];
+        match operation.kind {
+            EventOperationKind::Signal => {
+                *value = (*value).max(operation.value);
+                true
+            }
+            EventOperationKind::Wait => *value >= operation.value,
+        }
+    }
+
+    fn run_thread(&mut self, index: usize) -> bool {
+        if let Some((event, value)) = self.threads[index].after
+            && self.events[event.index()] < value
+        {
+            return false;
+        }
+        self.threads[index].after = None;
+        let Some(&step) = self.threads[index].steps.front() else { return false };
+        if !self.run_step(step) {
+            return false;
+        }
+        self.threads[index].steps.pop_front();
+        true
+    }
+
+    /// Runs a step of the CPU, or answers false where it has to wait.
+    fn run_step(&mut self, step: &'a Step) -> bool {
+        match step {
+            Step::Write(part) => self.cpu_write(part),
+            Step::Read(part) => {
+                let bytes = self.load(part);
+                self.expected.reads.push((part.clone(), bytes));
+            }
+            Step::Commit(buffers) => buffers.iter().for_each(|&buffer| self.commit(buffer)),
+            Step::Enqueue(buffer) => {
+                let queue = self.program.command_buffers[buffer.index()].queue;
+                self.reserved[queue.index()].push_back((*buffer, false));
+            }
+            Step::QueueEvent { queue, operation } => {
+                self.queues[queue.index()].push_back(Pending::Event(operation));
+            }
+            Step::WaitUntilCompleted(buffer) => return self.completed[buffer.index()],
+            Step::SetSignaledValue { event, value } => {
+                let current = &mut self.events[event.index()];
+                *current = (*current).max(*value);
+            }
+            Step::WaitUntilSignaled { event, value, timeout_ms } => {
+                return timeout_ms.is_some() || self.events[event.index()] >= *value;
+            }
+            Step::Notify { event, value, body } => {
+                self.threads.push(Thread { steps: body.iter().collect(), after: Some((*event, *value)) });
+            }
+            Step::Thread { body, .. } => self.start_thread(body),
+            Step::DidModify(_) | Step::MakeAliasable(_) => {}
+        }
+        true
+    }
+
+    /// Puts a buffer on its queue; on a tracked queue, buffers behind a reserved slot wait for it.
+    fn commit(&mut self, buffer: CommandBufferIndex) {
+        let queue = self.program.command_buffers[buffer.index()].queue;
+        let slots = &mut self.reserved[queue.index()];
+        match slots.iter_mut().find(|(reserved, committed)| *reserved == buffer && !committed) {
+            Some(slot) => slot.1 = true,
+            None => slots.push_back((buffer, true)),
+        }
+        while self.reserved[queue.index()].front().is_some_and(|slot| slot.1) {
+            if let Some((buffer, _)) = self.reserved[queue.index()].pop_front() {
+                self.append(queue, buffer);
+            }
+        }
+    }
+
+    fn append(&mut self, queue: QueueIndex, buffer: CommandBufferIndex) {
+        let items = self.program.command_buffers[buffer.index()].items.iter();
+        let pending = &mut self.queues[queue.index()];
+        pending.extend(items.map(Pending::Item));
+        pending.push_back(Pending::End(buffer));
+    }
+
+    fn run_pass(&mut self, pass: &Pass) {
+        let mut targets = Vec::new();
+        if let PassKind::Render { color, depth } = &pass.kind {
+            for attachment in color.iter().chain(depth) {
+                if attachment.load == LoadAction::Clear {
+                    let zeros = vec![0; self.load(&attachment.texture).len()];
+                    self.store(&attachment.texture, &zeros);
+                }
+            }
+            targets.extend(color.first().map(|attachment| attachment.texture.clone()));
+        }
+        for item in &pass.items {
+            if let PassItem::Command(command) = item {
+                self.run_command(pass, command, &targets);
+            }
+        }
+    }
+
+    fn run_command(&mut self, pass: &Pass, command: &Command, targets: &[Part]) {
+        let hash = label_hash(&pass.label, &command.label);
+        match &command.work {
+            Work::Copy { from, to } => {
+                let bytes = self.load(from);
+                let length = bytes.len().min(self.load(to).len());
+                self.store(to, &bytes[..length]);
+            }
+            Work::Fill { to, value } => {
+                let bytes = vec![*value; self.load(to).len()];
+                self.store(to, &bytes);
+            }
+            Work::GenerateMipmaps { texture } => self.generate_mipmaps(*texture),
+            Work::Dispatch { reads, writes, atomics, .. } => {
+                self.run_kernel(hash, reads, writes);
+                atomics.iter().for_each(|part| self.add(hash, part));
+            }
+            Work::Draw { vertex_reads, vertex_writes, fragment_reads, fragment_writes } => {
+                self.run_kernel(hash, vertex_reads, vertex_writes);
+                let writes: Vec<Part> = targets.iter().chain(fragment_writes).cloned().collect();
+                self.run_kernel(hash, fragment_reads, &writes);
+            }
+            Work::Synchronize { .. } | Work::Optimize { .. } => {}
+        }
+    }
+
+    fn run_kernel(&mut self, hash: u32, reads: &[Part], writes: &[Part]) {
+        let reads: Vec<Vec<u32>> = reads.iter().map(|part| words(&self.load(part))).collect();
+        for (k, part) in writes.iter().enumerate() {
+            let length = self.load(part).len() / 4;
+            let mut bytes = Vec::with_capacity(length * 4);
+            for i in 0..length as u32 {
+                let mixed = reads
+                    .iter()
+                    .filter(|read| !read.is_empty())
+                    .fold(seed_word(hash, i), |x, read| mix_word(x, read[i as usize % read.len()]));
+                bytes.extend(mixed.wrapping_add(k as u32).to_le_bytes());
+            }
+            self.store(part, &bytes);
+        }
+    }
+
+    /// Atomics add each word's seed, so that their order does not matter.
+    fn add(&mut self, hash: u32, part: &Part) {
+        let former = words(&self.load(part));
+        let sums =
+            former.iter().zip(0..).flat_map(|(word, i)| word.wrapping_add(seed_word(hash, i)).to_le_bytes());
+        let bytes: Vec<u8> = sums.collect();
+        self.store(part, &bytes);
+    }
+
+    /// Each texel of a level is the mean of the two by two above it, edges repeated; 8-bit components round half to even.
+    fn generate_mipmaps(&mut self, texture: ResourceIndex) {
+        let Shape::Texture { width, height, mips, slices, format } = self.program.resource(texture).shape
+        else {
+            return;
+        };
+        for slice in 0..slices {
+            for mip in 1..mips {
+                let size = |level: u32| [(width >> level).max(1) as usize, (height >> level).max(1) as usize];
+                let above = self.load(&texture.subresources(mip - 1..mip, slice..slice + 1));
+                let below = halved(&above, size(mip - 1), size(mip), format);
+                self.store(&texture.subresources(mip..mip + 1, slice..slice + 1), &below);
+            }
+        }
+    }
+
+    fn cpu_write(&mut self, part: &Part) {
+        self.cpu_writes += 1;
+        let length = self.load(part).len() as u32 / 4;
+        let bytes: Vec<u8> = (0..length).flat_map(|i| cpu_word(self.cpu_writes, i).to_le_bytes()).collect();
+        self.store(part, &bytes);
+    }
+
+    fn load(&self, part: &Part) -> Vec<u8> {
+        let bytes = self.expected.bytes(part.resource);
+        let ranges = self.program.byte_ranges(part);
+        ranges
+            .iter()
+            .flat_map(|range| bytes.get(range.start as usize..range.end as usize).unwrap_or(&[]))
+            .copied()
+            .collect()
+    }
+
+    fn store(&mut self, part: &Part, mut from: &[u8]) {
+        let (memory, start, _) = self.expected.places[part.resource.index()];
+        for range in self.program.byte_ranges(part) {
+            let (to, rest) = from.split_at(from.len().min((range.end - range.start) as usize));
+            let first = start + range.start as usize;
+            if let Some(bytes) = self.expected.memories[memory].get_mut(first..first + to.len()) {
+                bytes.copy_from_slice(to);
+            }
+            from = rest;
+        }
+    }
+}
+
+fn halved(above: &[u8], from: [usize; 2], to: [usize; 2], format: Format) -> Vec<u8> {
+    let texel = if format == Format::Rgba32Float { 16 } else { 4 };
+    let mut below = Vec::with_capacity(to[0] * to[1] * texel);
+    for y in 0..to[1] {
+        for x in 0..to[0] {
+            let corner = |dx: usize, dy: usize| {
+                let column = (2 * x + dx).min(from[0] - 1);
+                let row = (2 * y + dy).min(from[1] - 1);
+                &above[(row * from[0] + column) * texel..][..texel]
+            };
+            let four = [corner(0, 0), corner(1, 0), corner(0, 1), corner(1, 1)];
+            below.extend(mean(four, format));
+        }
+    }
+    below
+}
+
+fn mean(four: [&[u8]; 4], format: Format) -> Vec<u8> {
+    let word = |texel: &[u8], i: usize| [texel[4 * i], texel[4 * i + 1], texel[4 * i + 2], texel[4 * i + 3]];
+    match format {
+        Format::Rgba8Unorm => (0..4)
+            .map(|i| {
+                let sum: u32 = four.iter().map(|texel| u32::from(texel[i])).sum();
+                (f64::from(sum) / 4.0).round_ties_even() as u8
+            })
+            .collect(),
+        Format::R32Uint => {
+            let sum: u64 = four.iter().map(|texel| u64::from(u32::from_le_bytes(word(texel, 0)))).sum();
+            ((sum / 4) as u32).to_le_bytes().to_vec()
+        }
+        Format::R32Float | Format::Rgba32Float | Format::Depth32Float => (0..four[0].len() / 4)
+            .flat_map(|i| {
+                let sum: f32 = four.iter().map(|texel| f32::from_le_bytes(word(texel, i))).sum();
+                (sum / 4.0).to_le_bytes()
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BufferOptions, Builder, QueueMode, StorageMode};
+    use super::*;
+
+    #[test]
+    fn a_wait_committed_before_its_signal_is_honoured() {
+        let mut p = Builder::default();
+        let [qa, qb] = ["QA", "QB"].map(|name| p.queue(name, QueueMode::Tracked));
+        let a = p.buffer_with("A", 16, BufferOptions { init: Some(5), ..BufferOptions::default() });
+        let b = p.buffer("B", 16);
+        let c = p.buffer("C", 16);
+        let e = p.event("E");
+        let late = p.command_buffer("late", qb, |items| {
+            items.wait_for_event("w", e, 1);
+            items.blit("P2", |pass| {
+                pass.copy("c2", b, c);
+            });
+        });
+        let early = p.command_buffer("early", qa, |items| {
+            items.blit("P1", |pass| {
+                pass.copy("c1", a, b);
+            });
+            items.signal_event("s", e, 1);
+        });
+        p.steps().commit([late]).commit([early]);
+        let expected = expected(&p.build());
+        assert_eq!(expected.words(c), [5, 6, 7, 8]);
+        assert_eq!(expected.waiting, 0);
+    }
+
+    #[test]
+    fn an_enqueued_buffer_holds_back_what_is_behind_it() {
+        let mut p = Builder::default();
+        let q = p.queue("q", QueueMode::Tracked);
+        let a = p.buffer("A", 4);
+        let fill = |label: &'static str, value| {
+            move |items: &mut super::super::QueueItems| {
+                items.blit(label, |pass| {
+                    pass.fill("f", a, value);
+                });
+            }
+        };
+        let first = p.command_buffer("first", q, fill("P1", 1));
+        let second = p.command_buffer("second", q, fill("P2", 2));
+        p.steps().enqueue(first).commit([second]).commit([first]);
+        assert_eq!(expected(&p.build()).bytes(a), [2; 4]);
+    }
+
+    #[test]
+    fn the_cpu_waits_and_notifications_run() {
+        let mut p = Builder::default();
+        let q = p.queue("q", QueueMode::Tracked);
+        let shared = BufferOptions { storage: StorageMode::Shared, ..BufferOptions::default() };
+        let [a, b] = ["A", "B"].map(|name| p.buffer_with(name, 4, shared));
+        let x = p.shared_event("X");
+        let cb = p.command_buffer("cb", q, |items| {
+            items.signal_event("s", x, 2);
+            items.wait_for_event("w", x, 3);
+            items.blit("P", |pass| {
+                pass.copy("c", a, b);
+            });
+        });
+        p.steps().notify(x, 2, |then| {
+            then.write(a).set_signaled_value(x, 3);
+        });
+        p.steps().commit([cb]).wait_until_completed(cb).read(b);
+        let expected = expected(&p.build());
+        assert_eq!(expected.words(b), [cpu_word(1, 0)]);
+        assert_eq!(expected.reads[0].1, expected.bytes(b));
+        assert_eq!(expected.waiting, 0);
+    }
+
+    #[test]
+    fn what_nothing_releases_is_counted() {
+        let mut p = Builder::default();
+        let q = p.queue("q", QueueMode::Explicit);
+        let e = p.event("E");
+        let cb = p.command_buffer("cb", q, |_| ());
+        p.steps().wait_for_event("w", q, e, 1).commit([cb]).wait_until_completed(cb);
+        assert_eq!(expected(&p.build()).waiting, 2);
+    }
+
+    #[test]
+    fn overlapping_places_are_one_memory() {
+        let mut p = Builder::default();
+        let q = p.queue("q", QueueMode::Tracked);
+        let heap = p.heap("H", 64, false);
+        let place = |offset| BufferOptions {
+            placement: Placement::Heap { heap, offset },
+            ..BufferOptions::default()
+        };
+        let a = p.buffer_with("A", 16, place(0));
+        let b = p.buffer_with("B", 16, place(8));
+        let cb = p.command_buffer("cb", q, |items| {
+            items.blit("P", |pass| {
+                pass.fill("f", a, 7);
+            });
+        });
+        p.steps().commit([cb]);
+        assert_eq!(expected(&p.build()).bytes(b)[..9], [7, 7, 7, 7, 7, 7, 7, 7, 0]);
+    }
+}
