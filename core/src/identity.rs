@@ -12,4 +12,6 @@ identity!(/** A queue of one engine. */ QueueId, u32);
 identity!(/** A resource: a buffer or a texture. */ ResourceId, u32);
 identity!(/** A piece of memory; resources placed in one overlap where their bytes do. */ MemoryId, u32);
 identity!(/** A fence. */ FenceId, u32);
+identity!(/** A pass of one engine: one encoder from its creation to its end. */ PassId, u64);
+identity!(/** Where in a program a primitive stands; the caller's number, carried into explanations. */ Site, u32);
 identity!(/** A node of the order graph: a work item or a point that orders others. Grows in release order. */ NodeId, u64);

@@ -4,10 +4,17 @@
 mod access;
 mod extent;
 mod identity;
+mod order;
+mod place;
+mod plan;
+pub mod program;
+mod slots;
 mod stage;
 
-pub use access::{Access, AccessKind};
+pub use access::{Access, AccessKind, Conflict};
 pub use extent::Extent;
-pub use identity::{FenceId, MemoryId, NodeId, QueueId, ResourceId};
-pub use stage::{Stage, Stages, Visibility};
-pub mod program;
+pub use identity::{FenceId, MemoryId, NodeId, PassId, QueueId, ResourceId, Site};
+pub use order::{BarrierFilter, Clocks, Engine, Link, Primitive, QueueMode};
+pub use place::{Places, ResourceDescriptor, ResourceShape, Tracking};
+pub use plan::{NodeKind, Plan, PlanNode};
+pub use stage::{BarrierScope, Stage, Stages, Visibility};

@@ -31,6 +31,21 @@ bitflags! {
 }
 
 bitflags! {
+    /// The kinds of resource that a Metal 3 memory barrier makes visible. The bit values are those of
+    /// `MTLBarrierScope`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    #[doc(alias = "MTLBarrierScope")]
+    pub struct BarrierScope: u32 {
+        /// Buffers.
+        const BUFFERS = 1 << 0;
+        /// Textures.
+        const TEXTURES = 1 << 1;
+        /// Textures written as attachments. An access does not say how a texture was bound, so this counts as textures.
+        const RENDER_TARGETS = 1 << 2;
+    }
+}
+
+bitflags! {
     /// What a barrier does to caches. The bit values are those of `MTL4VisibilityOptions`; empty is `none`:
     /// ordering without freshness.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -100,5 +115,38 @@ impl Stage {
             Self::AccelerationStructure => Stages::ACCELERATION_STRUCTURE,
             Self::MachineLearning => Stages::MACHINE_LEARNING,
         }
+    }
+
+    /// The stage's place in [`Stage::EACH`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl Stages {
+    /// Every stage that Metal names: what [`Stages::ALL`] means once the unused bits are gone.
+    pub const EVERY: Self = Self::from_bits_truncate(0x7c00_001f);
+
+    /// The stages of the set, in order of their index. Bits that name no stage are skipped.
+    ///
+    /// ```
+    /// use fencepost_core::{Stage, Stages};
+    /// let set = Stages::BLIT | Stages::VERTEX;
+    /// assert!(set.iter_stages().eq([Stage::Vertex, Stage::Blit]));
+    /// assert_eq!(Stages::ALL.iter_stages().count(), Stage::COUNT);
+    /// ```
+    pub fn iter_stages(self) -> impl Iterator<Item = Stage> + Clone {
+        let mut rest = self.dense();
+        core::iter::from_fn(move || {
+            let index = rest.trailing_zeros() as usize;
+            rest &= rest.wrapping_sub(1);
+            Stage::EACH.get(index).copied()
+        })
+    }
+
+    /// One bit per stage, bit `n` for [`Stage::EACH`]`[n]`.
+    pub(crate) const fn dense(self) -> u16 {
+        let bits = self.bits();
+        ((bits & 0x1f) | (((bits >> 26) & 0x1f) << 5)) as u16
     }
 }

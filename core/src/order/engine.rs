@@ -1,0 +1,240 @@
+//! The engine: one per device, fed in release order, one call per thing that an application asked for.
+use smallvec::SmallVec;
+
+use super::clock::Clocks;
+use super::fence::Fence;
+use super::graph::Graph;
+use super::link::{Handle, Link, Primitive};
+use super::queue::Queue;
+use super::tracking::{Tracker, Use};
+use crate::place::{Places, ResourceDescriptor};
+use crate::plan::{NodeKind, Plan};
+use crate::slots::Slots;
+use crate::{Access, FenceId, MemoryId, NodeId, PassId, QueueId, ResourceId, Site, Stages};
+
+/// What a queue does by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum QueueMode {
+    /// Metal 3: hazards on tracked resources are ordered.
+    Tracked,
+    /// Metal 4: nothing is ordered unless asked.
+    Explicit,
+}
+
+/// Happens-before among the work of one device.
+///
+/// Calls come in *release order*: in the order in which runs of work between event operations are handed over, each
+/// of them only when all it waits for was handed over before. So every edge leads to an earlier node, a wait can
+/// never hang, and one pass over the calls is enough.
+///
+/// Names that the engine did not give out, or has taken back, are ignored: such a call orders nothing.
+///
+/// ```
+/// use fencepost_core::*;
+/// let mut engine = Engine::new();
+/// let queue = engine.add_queue(QueueMode::Explicit);
+/// engine.begin_pass(queue, false);
+/// let copy = engine.command(queue, Stages::BLIT, &[]);
+/// engine.barrier(queue, Stages::BLIT, Stages::DISPATCH, Visibility::DEVICE);
+/// let dispatch = engine.command(queue, Stages::DISPATCH, &[]);
+/// let other = engine.command(queue, Stages::BLIT, &[]);
+/// engine.end_pass(queue);
+///
+/// let mut plan = Plan::default();
+/// engine.take_plan(&mut plan);
+/// let predecessors = |id| plan.predecessors_of(plan.nodes.iter().find(|node| node.id == id).unwrap());
+/// assert_eq!(predecessors(dispatch), [copy]);
+/// assert_eq!(predecessors(other), []);
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) graph: Graph,
+    pub(super) queues: Slots<Queue>,
+    pub(super) fences: Slots<Fence>,
+    pub(super) tracker: Tracker,
+    pub(super) site: Site,
+    /// Edges being collected, kept for its memory.
+    pub(super) edges: Vec<Handle>,
+    next_pass: PassId,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Engine {
+    /// An engine that plans and answers no questions.
+    pub fn new() -> Self {
+        Self::make(false)
+    }
+
+    /// An engine that also remembers enough of its live nodes to answer questions ([`clocks`](Self::clocks)), and
+    /// whose plans leave out every transitive edge.
+    pub fn with_clocks() -> Self {
+        Self::make(true)
+    }
+
+    fn make(clocks: bool) -> Self {
+        Self {
+            graph: Graph::new(clocks),
+            queues: Slots::new(),
+            fences: Slots::new(),
+            tracker: Tracker::new(),
+            site: Site(0),
+            edges: Vec::new(),
+            next_pass: PassId(0),
+        }
+    }
+
+    /// A new queue.
+    pub fn add_queue(&mut self, mode: QueueMode) -> QueueId {
+        QueueId(self.queues.add(Queue::new(mode == QueueMode::Tracked)))
+    }
+
+    /// Forgets a queue. What it has handed over goes on.
+    pub fn remove_queue(&mut self, queue: QueueId) {
+        self.queues.remove(queue.0);
+    }
+
+    /// A new piece of memory: an allocation, or a heap.
+    pub fn add_memory(&mut self) -> MemoryId {
+        self.tracker.add_memory()
+    }
+
+    /// Forgets a piece of memory.
+    pub fn remove_memory(&mut self, memory: MemoryId) {
+        self.tracker.remove_memory(memory);
+    }
+
+    /// A new resource.
+    pub fn add_resource(&mut self, descriptor: ResourceDescriptor) -> ResourceId {
+        self.tracker.add_resource(descriptor)
+    }
+
+    /// Forgets a resource. Its name is not given to another one soon, and never with the same value: a name kept
+    /// too long means nothing.
+    pub fn remove_resource(&mut self, resource: ResourceId) {
+        self.tracker.remove_resource(resource);
+    }
+
+    /// A new fence, updated by nothing.
+    pub fn add_fence(&mut self) -> FenceId {
+        FenceId(self.fences.add(Fence::default()))
+    }
+
+    /// Forgets a fence.
+    pub fn remove_fence(&mut self, fence: FenceId) {
+        self.fences.remove(fence.0);
+    }
+
+    /// Opens a pass on a queue; one that is still open ends. In a `serial` pass each command waits for the one before.
+    pub fn begin_pass(&mut self, queue: QueueId, serial: bool) -> PassId {
+        self.end_pass(queue);
+        self.next_pass.0 += 1;
+        if let Some(queue) = self.queues.get_mut(queue.0) {
+            queue.begin_pass(self.next_pass, serial);
+        }
+        self.next_pass
+    }
+
+    /// Ends the open pass of a queue.
+    pub fn end_pass(&mut self, queue: QueueId) {
+        if let Some(queue) = self.queues.get_mut(queue.0).filter(|queue| queue.open) {
+            queue.end_pass(&mut self.graph);
+            for (fence, upto) in queue.covers.drain(..) {
+                if let Some(fence) = self.fences.get_mut(fence.0) {
+                    fence.drop_covered(upto, queue.pass);
+                }
+            }
+        }
+    }
+
+    /// A command of the open pass: one item per stage, with consecutive names in the order of [`Stage`](crate::Stage);
+    /// returns the first. `accesses` are those that hazard tracking sees: bound or declared, not reached by pointer.
+    /// An access counts for the item of its stage.
+    pub fn command(&mut self, queue: QueueId, stages: Stages, accesses: &[Access]) -> NodeId {
+        let first = self.graph.next();
+        let mut ends = SmallVec::<[usize; 4]>::new();
+        self.edges.clear();
+        // All edges are collected before any node is made, so that the names of the items are consecutive.
+        for (index, stage) in stages.iter_stages().enumerate() {
+            if let Some(queue) = self.queues.get(queue.0) {
+                queue.hold_item(stage, &mut self.edges);
+                queue.hold_serial(self.site, &mut self.edges);
+                if queue.tracked {
+                    let node = NodeId(first.0 + index as u64);
+                    let item = Use { node, first, pass: queue.pass, serial: queue.serial, site: self.site };
+                    let seen = accesses.iter().chain(&queue.declared).filter(|access| access.stage == stage);
+                    self.tracker.access_all(seen, &item, self.graph.retired(), &mut self.edges);
+                }
+            }
+            ends.push(self.edges.len());
+        }
+        self.push_items(queue, stages, &ends);
+        self.tracker.gather_crowds(&mut self.graph);
+        first
+    }
+
+    /// Accesses that all later commands of the open pass may make through pointers (`use_resource`, `use_heap`).
+    /// Only hazard tracking reads them, for commands with an item of the access's stage.
+    pub fn declare(&mut self, queue: QueueId, accesses: &[Access]) {
+        if let Some(queue) = self.queues.get_mut(queue.0).filter(|queue| queue.tracked) {
+            queue.declared.extend_from_slice(accesses);
+        }
+    }
+
+    /// Names the place in the program of the primitives that follow, for [`Step`](crate::Step)s.
+    pub const fn at(&mut self, site: Site) {
+        self.site = site;
+    }
+
+    /// Hands out the nodes made since the last call. The plan's former content is dropped, its memory is used again.
+    pub fn take_plan(&mut self, plan: &mut Plan) {
+        self.graph.take_plan(plan);
+    }
+
+    /// Every node below has completed: nothing later needs to wait for it, and what is remembered of it may go.
+    pub fn retire(&mut self, completed_below: NodeId) {
+        self.graph.retire(completed_below);
+    }
+
+    /// What answers questions, where the engine was made [`with_clocks`](Self::with_clocks).
+    pub fn clocks(&self) -> Option<&Clocks> {
+        self.graph.clocks()
+    }
+
+    pub(super) const fn link(&self, primitive: Primitive) -> Option<Link> {
+        Some(Link { primitive, site: self.site })
+    }
+
+    /// Makes the items whose edges lie one behind the other in `edges`, up to each of `ends`.
+    fn push_items(&mut self, queue: QueueId, stages: Stages, ends: &[usize]) {
+        let single = ends.len() == 1;
+        let mut own = SmallVec::<[NodeId; 2]>::new();
+        let mut start = 0;
+        for (stage, &end) in stages.iter_stages().zip(ends) {
+            let kind = NodeKind::Item { stage };
+            let node = if single {
+                self.graph.push(kind, &mut self.edges)
+            } else {
+                self.graph.push(kind, &mut self.edges[start..end].to_vec())
+            };
+            start = end;
+            own.push(node);
+            if let Some(queue) = self.queues.get_mut(queue.0).filter(|queue| queue.open) {
+                queue.add_item(stage, node);
+            }
+        }
+        if let Some(queue) = self.queues.get_mut(queue.0).filter(|queue| queue.serial) {
+            queue.last = own;
+        }
+    }
+}
+
+impl Places for Engine {
+    fn place_of(&self, resource: ResourceId) -> Option<&ResourceDescriptor> {
+        self.tracker.descriptor(resource)
+    }
+}

@@ -1,0 +1,305 @@
+//! A queue's scopes: for every stage, what later items hang on, and what "everything so far" is.
+//!
+//! A barrier's scopes are positions, not items: "stage A of all earlier passes", "stage B of all that follows".
+//! Keeping lists of items for each would cost a barrier as much as all that came before it. So a scope is kept as
+//!
+//! * *holds*, per stage: the few handles that a later item of the stage waits for. The queue has holds for all that
+//!   follows, the pass has its own for barriers that end with it;
+//! * *prefixes*, per stage: one gate for all that came before, made when the first barrier asks for it, then
+//!   chained: the next prefix follows the last one and what is new. An item enters one prefix of its pass and one
+//!   of its queue, so edges stay proportional to items plus barriers × stages.
+//!
+//! A hold enters the next prefix as an item would. That is what joins two primitives whose scopes meet where no
+//! command lies.
+use smallvec::SmallVec;
+
+use super::graph::Graph;
+use super::link::{Handle, Reach};
+use crate::{Access, FenceId, NodeId, PassId, Stage, Stages};
+
+/// Handles that later items of a stage wait for.
+#[derive(Debug, Default)]
+pub(super) struct Holds(SmallVec<[Hold; 2]>);
+
+/// One of them, with what it covers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hold {
+    pub(super) handle: Handle,
+    /// A later hold of the same class whose stages contain these waits for all that this one waits for.
+    pub(super) after: u16,
+    pub(super) class: Class,
+}
+
+/// Whose first scopes grow from one to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Barriers, each of which covers what earlier ones of the same list cover.
+    Barrier,
+    /// Fence waits, and barriers that show only some resources: never covered.
+    Alone,
+}
+
+/// What a queue knows of one stage.
+#[derive(Debug, Default)]
+pub(super) struct StageScope {
+    /// Of all later items.
+    pub(super) holds: Holds,
+    /// All in passes that have ended, up to some pass.
+    prefix: Option<Handle>,
+    /// What ended passes have added since.
+    pending: Vec<Handle>,
+    /// Beyond this many, `pending` is searched for what has completed.
+    pending_limit: usize,
+    /// The queue's wait that `prefix` contains.
+    prefix_wait: Option<NodeId>,
+    /// Producer barriers of the open pass: holds from its end on.
+    arriving: SmallVec<[Hold; 1]>,
+    /// Holds that cover the open pass and no earlier one.
+    fresh: SmallVec<[Handle; 1]>,
+    /// Of the open pass.
+    pass: PassScope,
+}
+
+/// What the open pass knows of one stage.
+#[derive(Debug, Default)]
+pub(super) struct PassScope {
+    pub(super) holds: Holds,
+    prefix: Option<Handle>,
+    pending: Vec<Handle>,
+    /// An item of this stage stands in the pass: what held the stage when the pass began is before it.
+    has_item: bool,
+}
+
+/// A queue of an engine.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) tracked: bool,
+    pub(super) pass: PassId,
+    pub(super) open: bool,
+    pub(super) serial: bool,
+    /// The items of the serial pass's last command.
+    pub(super) last: SmallVec<[NodeId; 2]>,
+    pub(super) declared: Vec<Access>,
+    /// Fence waits of the open pass: how many updates each joined, and the stages it holds.
+    pub(super) waits: SmallVec<[(FenceId, u64, u16); 2]>,
+    /// Fences that the open pass updates after a wait: earlier updates that the new one covers.
+    pub(super) covers: SmallVec<[(FenceId, u64); 2]>,
+    /// What everything later waits for, whatever its stage.
+    pub(super) wait: Option<Handle>,
+    /// `wait` as the last ended pass had it.
+    wait_before: Option<Handle>,
+    scopes: [StageScope; Stage::COUNT],
+    /// Stages with anything in the open pass.
+    touched: u16,
+    /// Stages with anything on the queue.
+    used: u16,
+}
+
+impl Queue {
+    pub(super) fn new(tracked: bool) -> Self {
+        Self {
+            tracked,
+            pass: PassId(0),
+            open: false,
+            serial: false,
+            last: SmallVec::new(),
+            declared: Vec::new(),
+            waits: SmallVec::new(),
+            covers: SmallVec::new(),
+            wait: None,
+            wait_before: None,
+            scopes: Default::default(),
+            touched: 0,
+            used: 0,
+        }
+    }
+
+    pub(super) fn begin_pass(&mut self, pass: PassId, serial: bool) {
+        self.pass = pass;
+        self.open = true;
+        self.serial = serial;
+        self.last.clear();
+        self.declared.clear();
+        self.waits.clear();
+        self.covers.clear();
+    }
+
+    /// What the open pass added becomes part of what came before.
+    pub(super) fn end_pass(&mut self, graph: &mut Graph) {
+        self.open = false;
+        self.wait_before = self.wait;
+        for stage in each(self.touched | self.fresh_stages()) {
+            let scope = &mut self.scopes[stage];
+            scope.pending.append(&mut scope.pass.pending);
+            scope.pending.extend(scope.pass.prefix.take());
+            scope.pending.extend(scope.fresh.drain(..));
+            scope.pass.holds.0.clear();
+            scope.pass.has_item = false;
+            for hold in std::mem::take(&mut scope.arriving) {
+                scope.fresh.push(hold.handle);
+                scope.holds.push(hold, graph);
+            }
+            scope.drop_completed(graph);
+        }
+        self.touched = 0;
+    }
+
+    /// What an item of the stage waits for by its place on the queue and in the pass.
+    pub(super) fn hold_item(&self, stage: Stage, edges: &mut Vec<Handle>) {
+        let scope = &self.scopes[stage.index()];
+        edges.extend(self.wait);
+        edges.extend(scope.holds.handles());
+        edges.extend(scope.pass.holds.handles());
+    }
+
+    /// An item takes its place in the pass.
+    pub(super) fn add_item(&mut self, stage: Stage, node: NodeId) {
+        self.touch(stage.mask().dense());
+        let pass = &mut self.scopes[stage.index()].pass;
+        if self.serial {
+            // A later item of a serial pass follows all earlier ones, which it stands for.
+            pass.pending.clear();
+            pass.prefix = None;
+        }
+        pass.pending.push(Handle::plain(node));
+        pass.has_item = true;
+    }
+
+    /// Later items of these stages of the open pass wait for this.
+    pub(super) fn hold_pass(&mut self, before: Stages, hold: Hold, graph: &mut Graph) {
+        self.touch(before.dense());
+        for stage in before.iter_stages() {
+            let pass = &mut self.scopes[stage.index()].pass;
+            pass.holds.push(hold, graph);
+            pass.pending.push(hold.handle);
+        }
+    }
+
+    /// Later items of these stages, of the open pass and of all later ones, wait for this.
+    pub(super) fn hold_from_here(&mut self, before: Stages, hold: Hold, graph: &mut Graph) {
+        self.touch(before.dense());
+        for stage in before.iter_stages() {
+            let scope = &mut self.scopes[stage.index()];
+            scope.holds.push(hold, graph);
+            scope.pass.pending.push(hold.handle);
+        }
+    }
+
+    /// Items of these stages of all later passes wait for this.
+    pub(super) fn hold_later_passes(&mut self, before: Stages, hold: Hold) {
+        self.touch(before.dense());
+        for stage in before.iter_stages() {
+            self.scopes[stage.index()].arriving.push(hold);
+        }
+    }
+
+    /// Adds all of these stages in the passes that have ended.
+    pub(super) fn earlier_passes(&mut self, after: Stages, graph: &mut Graph, edges: &mut Vec<Handle>) {
+        for stage in after.iter_stages() {
+            let wait = self.wait_before.filter(|wait| graph.is_live(wait.node));
+            if self.used & stage.mask().dense() != 0 {
+                self.scopes[stage.index()].earlier_passes(wait, graph);
+                edges.extend(self.scopes[stage.index()].prefix);
+            } else {
+                edges.extend(wait);
+            }
+        }
+    }
+
+    /// Adds all of these stages so far in the open pass, with what it holds them for.
+    pub(super) fn this_pass(&mut self, after: Stages, graph: &mut Graph, edges: &mut Vec<Handle>) {
+        let wait = self.wait;
+        for stage in after.iter_stages() {
+            if self.used & stage.mask().dense() != 0 {
+                self.touched |= stage.mask().dense();
+                self.scopes[stage.index()].this_pass(wait, graph);
+                edges.extend(self.scopes[stage.index()].pass.prefix);
+            } else {
+                edges.extend(wait);
+            }
+        }
+    }
+
+    fn touch(&mut self, stages: u16) {
+        self.touched |= stages;
+        self.used |= stages;
+    }
+
+    /// Stages whose holds began with the open pass: they enter the prefix at its end.
+    fn fresh_stages(&self) -> u16 {
+        each(self.used)
+            .filter(|&stage| !self.scopes[stage].fresh.is_empty())
+            .fold(0, |set, stage| set | 1 << stage)
+    }
+}
+
+impl StageScope {
+    /// Brings `prefix` up to the end of the last pass.
+    fn earlier_passes(&mut self, wait: Option<Handle>, graph: &mut Graph) {
+        let new_wait = wait.filter(|wait| Some(wait.node) != self.prefix_wait);
+        if self.pending.is_empty() && new_wait.is_none() {
+            return;
+        }
+        self.pending.extend(self.prefix);
+        self.pending.extend(new_wait);
+        self.prefix_wait = wait.map(|wait| wait.node);
+        self.prefix = graph.gather(&mut self.pending, Reach::NONE, None);
+    }
+
+    /// Brings the pass's prefix up to here.
+    fn this_pass(&mut self, wait: Option<Handle>, graph: &mut Graph) {
+        let pass = &mut self.pass;
+        if pass.prefix.is_none() && !pass.has_item {
+            // Asked for the first time: what held the pass from its beginning belongs to it.
+            pass.pending.extend(wait);
+            pass.pending.extend(self.holds.handles());
+        } else if pass.pending.is_empty() {
+            return;
+        }
+        pass.pending.extend(pass.prefix);
+        pass.prefix = graph.gather(&mut pass.pending, Reach::NONE, None);
+    }
+
+    /// A queue that never meets a barrier must not remember all it has ever run.
+    fn drop_completed(&mut self, graph: &Graph) {
+        if self.pending.len() > self.pending_limit {
+            self.pending.retain(|handle| graph.is_live(handle.node));
+            self.pending_limit = (self.pending.len() * 2).max(PENDING_LEAST);
+        }
+    }
+}
+
+impl Holds {
+    fn push(&mut self, hold: Hold, graph: &mut Graph) {
+        let covered = |old: &Hold| {
+            hold.class == Class::Barrier
+                && old.class == Class::Barrier
+                && old.after & hold.after == old.after
+                && hold.handle.reach.contains(old.handle.reach)
+        };
+        self.0.retain(|old| graph.is_live(old.handle.node) && !covered(old));
+        self.0.push(hold);
+        if self.0.len() > HOLDS_MOST {
+            let mut all = self.handles().collect();
+            let handle = graph.gate(&mut all, Reach::NONE, None);
+            self.0.clear();
+            self.0.push(Hold { handle, after: 0, class: Class::Alone });
+        }
+    }
+
+    fn handles(&self) -> impl Iterator<Item = Handle> {
+        self.0.iter().map(|hold| hold.handle)
+    }
+}
+
+/// The set bits of a stage set.
+fn each(mut set: u16) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let stage = set.trailing_zeros() as usize;
+        set &= set.wrapping_sub(1);
+        (stage < Stage::COUNT).then_some(stage)
+    })
+}
+
+const HOLDS_MOST: usize = 4;
+const PENDING_LEAST: usize = 64;

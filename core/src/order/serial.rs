@@ -1,0 +1,21 @@
+//! Serial passes: each command starts when the one before has ended, and sees all it wrote (rules 1.3.2, 1.3.3).
+//!
+//! ```text
+//!   pass (serial)   k1 ──► k2 ──► k3
+//! ```
+//!
+//! This is the default of a Metal 3 compute encoder and the only way of a blit encoder, for tracked and untracked
+//! memory alike, which is why barriers inside such a pass have nothing left to do and are ignored. The edges join
+//! commands, not positions: an empty serial pass joins nothing.
+use super::link::{Handle, Primitive};
+use super::queue::Queue;
+use crate::Site;
+
+impl Queue {
+    /// What the next command of a serial pass follows.
+    pub(super) fn hold_serial(&self, site: Site, edges: &mut Vec<Handle>) {
+        if self.open && self.serial {
+            edges.extend(self.last.iter().map(|&node| Handle::full(node, Primitive::SerialPass, site)));
+        }
+    }
+}

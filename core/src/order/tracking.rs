@@ -1,0 +1,359 @@
+//! Automatic hazard tracking (rules 2.2), on tracked queues only.
+//!
+//! ```text
+//!   P1   k1 writes A:0..64 ──────────┐      k2 writes A:64..128
+//!   P2   k3 reads A:0..32            └──► k3
+//!   P3   k4 writes A ◄── k3, k2
+//! ```
+//!
+//! An access waits for those accesses of *earlier passes*, of any tracked queue of the device, that it conflicts
+//! with on the same resource. Metal takes resources whole; here a buffer is tracked by bytes and a texture by mips ×
+//! slices, which orders a subset and never less than the memory needs. A tracked heap is one unit, as in Metal.
+//! Accesses of one pass are never ordered against each other: a serial pass has its own order, a concurrent one its
+//! barriers. What is reached by pointer is not seen unless declared, and memory that two resources share outside a
+//! tracked heap is not seen either.
+//!
+//! Per resource there is a list of spans, each with who used it last: in passes before the latest, and in the latest.
+//! A write in a pass follows everything recorded from earlier passes, so when the next pass comes it stands for all
+//! of it; this is what keeps the records short.
+use core::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::graph::Graph;
+use super::link::{Handle, Primitive, Reach};
+use crate::place::{ResourceDescriptor, ResourceShape, Tracking};
+use crate::slots::Slots;
+use crate::{Access, AccessKind, Extent, MemoryId, NodeId, PassId, ResourceId, Site};
+
+/// All that is tracked on a device.
+#[derive(Debug)]
+pub(super) struct Tracker {
+    resources: Slots<(ResourceDescriptor, Spans)>,
+    /// Heaps, each as one unit.
+    memories: Slots<Spans>,
+    /// Places whose lists have grown long: each list becomes a gate once the command's items are made.
+    crowded: Vec<Tracked>,
+}
+
+/// The item that makes an access.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Use {
+    pub(super) node: NodeId,
+    /// The first item of its command.
+    pub(super) first: NodeId,
+    pub(super) pass: PassId,
+    pub(super) serial: bool,
+    pub(super) site: Site,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Tracked {
+    Resource(ResourceId),
+    Memory(MemoryId),
+}
+
+/// Spans that cover what has been used so far, sorted, without overlap.
+#[derive(Debug, Default)]
+struct Spans {
+    list: Vec<Span>,
+    /// Beyond this many, spans are searched for what may be joined or dropped.
+    limit: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Span {
+    range: Range<u64>,
+    /// The latest pass that used it.
+    pass: PassId,
+    /// Its uses in passes before that.
+    before: Uses,
+    /// Its uses in that pass.
+    current: Uses,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Uses {
+    writes: List,
+    reads: List,
+    atomics: List,
+}
+
+type List = SmallVec<[NodeId; 2]>;
+
+impl Tracker {
+    pub(super) const fn new() -> Self {
+        Self { resources: Slots::new(), memories: Slots::new(), crowded: Vec::new() }
+    }
+
+    pub(super) fn add_memory(&mut self) -> MemoryId {
+        MemoryId(self.memories.add(Spans::default()))
+    }
+
+    pub(super) fn remove_memory(&mut self, memory: MemoryId) {
+        self.memories.remove(memory.0);
+    }
+
+    pub(super) fn add_resource(&mut self, descriptor: ResourceDescriptor) -> ResourceId {
+        ResourceId(self.resources.add((descriptor, Spans::default())))
+    }
+
+    pub(super) fn remove_resource(&mut self, resource: ResourceId) {
+        self.resources.remove(resource.0);
+    }
+
+    pub(super) fn descriptor(&self, resource: ResourceId) -> Option<&ResourceDescriptor> {
+        self.resources.get(resource.0).map(|(descriptor, _)| descriptor)
+    }
+
+    /// Records accesses of one item and adds what they wait for.
+    pub(super) fn access_all<'a>(
+        &mut self,
+        accesses: impl Iterator<Item = &'a Access>,
+        item: &Use,
+        retired: NodeId,
+        edges: &mut Vec<Handle>,
+    ) {
+        for access in accesses {
+            let Some((descriptor, spans)) = self.resources.get_mut(access.resource.0) else { continue };
+            match descriptor.tracking {
+                Tracking::Untracked => {}
+                Tracking::WithHeap => {
+                    let memory = descriptor.memory;
+                    let Some(spans) = self.memories.get_mut(memory.0) else { continue };
+                    if spans.access(0..1, access.kind, item, retired, edges) {
+                        self.crowded.push(Tracked::Memory(memory));
+                    }
+                }
+                Tracking::Tracked => {
+                    let crowded = &mut self.crowded;
+                    each_range(descriptor, &access.extent, |range| {
+                        if spans.access(range, access.kind, item, retired, edges) {
+                            crowded.push(Tracked::Resource(access.resource));
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// Lists that have grown long become gates, so that who comes next has few predecessors.
+    pub(super) fn gather_crowds(&mut self, graph: &mut Graph) {
+        for tracked in self.crowded.drain(..) {
+            let spans = match tracked {
+                Tracked::Resource(resource) => self.resources.get_mut(resource.0).map(|(_, spans)| spans),
+                Tracked::Memory(memory) => self.memories.get_mut(memory.0),
+            };
+            for span in spans.into_iter().flat_map(|spans| &mut spans.list) {
+                span.before.gather(graph);
+                span.current.gather(graph);
+            }
+        }
+    }
+}
+
+/// The ranges that a part of a resource takes: bytes of a buffer, or numbers of (mip, slice), mip by mip.
+fn each_range(descriptor: &ResourceDescriptor, extent: &Extent, mut found: impl FnMut(Range<u64>)) {
+    let length = descriptor.bytes.end.saturating_sub(descriptor.bytes.start);
+    match (descriptor.shape, extent) {
+        (_, extent) if extent.is_empty() => {}
+        (ResourceShape::Buffer, Extent::Bytes(bytes)) => {
+            found(bytes.start.min(length)..bytes.end.min(length))
+        }
+        (ResourceShape::Texture { mips, slices }, Extent::Subresources { mips: m, slices: s }) => {
+            let whole = u64::from(slices);
+            let (first, last) = (u64::from(s.start), u64::from(s.end.min(slices)));
+            if first == 0 && last == whole {
+                found(u64::from(m.start) * whole..u64::from(m.end.min(mips)) * whole);
+            } else {
+                (m.start..m.end.min(mips)).for_each(|mip| {
+                    let mip = u64::from(mip) * whole;
+                    found(mip + first..mip + last);
+                });
+            }
+        }
+        (ResourceShape::Buffer, _) => found(0..length),
+        (ResourceShape::Texture { mips, slices }, _) => found(0..u64::from(mips) * u64::from(slices)),
+    }
+}
+
+impl Spans {
+    /// Records an access and adds what it waits for. `true` where a list has grown long.
+    fn access(
+        &mut self,
+        range: Range<u64>,
+        kind: AccessKind,
+        item: &Use,
+        retired: NodeId,
+        edges: &mut Vec<Handle>,
+    ) -> bool {
+        if let [only] = self.list.as_mut_slice()
+            && only.range == range
+        {
+            return only.access(kind, item, retired, edges);
+        }
+        if range.is_empty() {
+            return false;
+        }
+        self.shorten(retired);
+        let mut place = self.list.partition_point(|span| span.range.end <= range.start);
+        let mut start = range.start;
+        let mut crowded = false;
+        while start < range.end {
+            place = self.cut(place, start..range.end);
+            let span = &mut self.list[place];
+            start = span.range.end;
+            crowded |= span.access(kind, item, retired, edges);
+            place += 1;
+        }
+        crowded
+    }
+
+    /// Makes a span begin at the start of `range` and end within it; returns its place. `place` is that of the
+    /// first span that ends after the start.
+    fn cut(&mut self, place: usize, range: Range<u64>) -> usize {
+        match self.list.get_mut(place) {
+            Some(span) if span.range.start < range.start => {
+                let mut rest = span.clone();
+                span.range.end = range.start;
+                rest.range.start = range.start;
+                self.list.insert(place + 1, rest);
+                self.cut(place + 1, range)
+            }
+            Some(span) if span.range.start == range.start => {
+                if span.range.end > range.end {
+                    let mut rest = span.clone();
+                    span.range.end = range.end;
+                    rest.range.start = range.end;
+                    self.list.insert(place + 1, rest);
+                }
+                place
+            }
+            next => {
+                let end = next.map_or(range.end, |span| span.range.start.min(range.end));
+                self.list.insert(place, Span::new(range.start..end));
+                place
+            }
+        }
+    }
+
+    /// Once spans are many: drops those whose uses have all completed and joins equal neighbours.
+    fn shorten(&mut self, retired: NodeId) {
+        if self.list.len() <= self.limit.max(SPANS_LEAST) {
+            return;
+        }
+        self.list.retain_mut(|span| {
+            span.before.drop_completed(retired);
+            span.current.drop_completed(retired);
+            !(span.before.is_empty() && span.current.is_empty())
+        });
+        self.list.dedup_by(|next, span| {
+            let same = next.range.start == span.range.end
+                && next.pass == span.pass
+                && next.before == span.before
+                && next.current == span.current;
+            if same {
+                span.range.end = next.range.end;
+            }
+            same
+        });
+        self.limit = self.list.len() * 2;
+    }
+}
+
+impl Span {
+    fn new(range: Range<u64>) -> Self {
+        Self { range, pass: PassId(0), before: Uses::default(), current: Uses::default() }
+    }
+
+    fn access(&mut self, kind: AccessKind, item: &Use, retired: NodeId, edges: &mut Vec<Handle>) -> bool {
+        if self.pass != item.pass {
+            self.next_pass(item.pass, retired);
+        }
+        let before = &self.before;
+        let mut wait = |nodes: &[NodeId]| {
+            edges.extend(nodes.iter().map(|&node| Handle::full(node, Primitive::HazardTracking, item.site)));
+        };
+        wait(&before.writes);
+        if kind != AccessKind::Atomic {
+            wait(&before.atomics);
+        }
+        if kind != AccessKind::Read {
+            wait(&before.reads);
+        }
+        self.current.add(kind, item)
+    }
+
+    /// What the latest pass did joins what came before; a write of it stands for all that came before.
+    fn next_pass(&mut self, pass: PassId, retired: NodeId) {
+        self.pass = pass;
+        if self.current.writes.is_empty() {
+            self.before.drop_completed(retired);
+            self.before.reads.append(&mut self.current.reads);
+            self.before.atomics.append(&mut self.current.atomics);
+        } else {
+            std::mem::swap(&mut self.before, &mut self.current);
+            self.current.clear();
+        }
+    }
+}
+
+impl Uses {
+    /// `true` where a list has grown long.
+    fn add(&mut self, kind: AccessKind, item: &Use) -> bool {
+        if item.serial && matches!(kind, AccessKind::Write | AccessKind::ReadWrite) {
+            // In a serial pass a command follows all earlier ones: a write stands for all their uses, and any use
+            // for those of its kind.
+            self.drop_completed(item.first);
+        }
+        match kind {
+            AccessKind::Read => add_once(&mut self.reads, item),
+            AccessKind::Write | AccessKind::ReadWrite => add_once(&mut self.writes, item),
+            AccessKind::Atomic => add_once(&mut self.atomics, item),
+        }
+    }
+
+    fn gather(&mut self, graph: &mut Graph) {
+        gather(&mut self.writes, graph);
+        gather(&mut self.reads, graph);
+        gather(&mut self.atomics, graph);
+    }
+
+    fn drop_completed(&mut self, below: NodeId) {
+        self.writes.retain(|node| *node >= below);
+        self.reads.retain(|node| *node >= below);
+        self.atomics.retain(|node| *node >= below);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.reads.is_empty() && self.atomics.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.writes.clear();
+        self.reads.clear();
+        self.atomics.clear();
+    }
+}
+
+fn add_once(list: &mut List, item: &Use) -> bool {
+    if item.serial {
+        list.retain(|node| *node >= item.first);
+    }
+    if list.last() != Some(&item.node) {
+        list.push(item.node);
+    }
+    list.len() > CROWD
+}
+
+fn gather(list: &mut List, graph: &mut Graph) {
+    if list.len() > CROWD {
+        let mut edges: Vec<Handle> = list.iter().map(|&node| Handle::plain(node)).collect();
+        list.clear();
+        list.extend(graph.gather(&mut edges, Reach::NONE, None).map(|handle| handle.node));
+    }
+}
+
+/// A list of more uses than this becomes a gate.
+const CROWD: usize = 16;
+const SPANS_LEAST: usize = 32;
