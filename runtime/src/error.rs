@@ -3,11 +3,13 @@
 //!
 //! A misuse that one call can see is an error of that call. What goes wrong while work runs is an error of the command buffer.
 mod device;
+mod submit;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use device::DeviceError;
+pub(crate) use submit::SubmitError;
 
 /// What went wrong, and whose fault it is.
 ///

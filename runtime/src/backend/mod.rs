@@ -27,11 +27,18 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn write_texture(&self, region: &TextureRegion, layout: crate::record::LinearLayout, bytes: &[u8]);
     /// Makes a kernel runnable.
     fn pipeline(&self, function: &Function) -> Result<Arc<dyn Pipeline>, Error>;
-    /// Takes nodes over; never blocks. Each runs once its predecessors have completed, and is reported to `completion` on whatever thread.
-    /// Predecessors are nodes of this or of an earlier call.
-    fn submit(&self, work: Planned, completion: &Arc<dyn Completion>);
-    /// Somebody on the CPU waits or polls: a device that holds work back (an adversarial schedule) gets going.
+    /// Takes nodes over; never blocks. Each runs once its predecessors have ended, and is reported to the completion of its part on
+    /// whatever thread. Predecessors are nodes of this or of an earlier call. Calls come one at a time, in release order.
+    fn submit(&self, work: &Planned);
+    /// Nodes below this one have all been reported, and no later call names one of them.
+    fn retire(&self, below: NodeId);
+    /// Somebody on the CPU polls: a device that holds work back (an adversarial schedule) gets going.
     fn drive(&self);
+    /// Somebody on the CPU sleeps until work has gone on: until `wait_ends`, nothing is held back.
+    fn wait_begins(&self);
+    fn wait_ends(&self);
+    /// Whether this device ever holds work back, so that those who poll must call [`drive`](Self::drive).
+    fn holds_back(&self) -> bool;
 }
 
 /// A kernel that a backend can run. Downcast by the backend that made it.
@@ -47,42 +54,67 @@ pub(crate) trait Allocation: Send + Sync + Debug + Any {
     fn write(&self, offset: u64, bytes: &[u8]);
 }
 
-/// What happens when nodes complete.
+/// What happens when nodes end.
 pub(crate) trait Completion: Send + Sync + Debug {
-    /// A node has run (or was skipped because what it follows failed). Called once a node, on any thread, with no backend lock held.
-    fn completed(&self, node: NodeId, outcome: Outcome);
+    /// `count` nodes of this part that carry this tag have ended so. Every node is counted once; nodes that carry
+    /// [`PlannedNode::ALONE`] are reported one by one and at once, others may be reported together and a little later. Called on any
+    /// thread, with no backend lock held.
+    fn completed(&self, tag: u32, count: u32, outcome: &Outcome);
 }
 
-/// How a node ended.
+/// How nodes ended.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
-    /// It ran. Times in nanoseconds since the device was made; equal for nodes that take no time.
+    /// They ran. Times in nanoseconds since the device was made: the first start and the last end.
     Done { started_ns: u64, ended_ns: u64 },
-    /// It could not: a kernel without end, an indirect dispatch beyond the limits, a panic of a host function.
+    /// It could not run: a kernel without end, an indirect dispatch beyond the limits, a panic of a host function.
     Failed(Error),
+    /// It did not run, because something that it follows failed, which is here.
+    Skipped(Error),
 }
 
-/// Part of a plan, made only by `submit`.
+/// Some nodes with their predecessors, made only by `submit`.
 #[derive(Debug, Default)]
 pub(crate) struct Planned {
+    /// What nodes belong to.
+    pub(crate) parts: Vec<Part>,
+    /// In release order.
     pub(crate) nodes: Vec<PlannedNode>,
     /// Predecessors of all nodes; a node holds a range. Each is an earlier node.
     pub(crate) predecessors: Vec<NodeId>,
 }
 
+/// What a run of nodes has in common: the share of one command buffer, or an event operation of a queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// What commands are commands of.
+    pub(crate) recording: Option<Arc<Recording>>,
+    /// Who is told.
+    pub(crate) completion: Arc<dyn Completion>,
+}
+
 /// One node and what it does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PlannedNode {
     pub(crate) id: NodeId,
     pub(crate) predecessors: std::ops::Range<u32>,
+    /// Index into the parts.
+    pub(crate) part: u32,
+    /// For the completion.
+    pub(crate) tag: u32,
     pub(crate) work: Work,
 }
 
+impl PlannedNode {
+    /// A bit of tags whose completion somebody waits for.
+    pub(crate) const ALONE: u32 = 1 << 31;
+}
+
 /// What a node does when its turn comes.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Work {
-    /// Runs a command of a recording.
-    Command { recording: Arc<Recording>, index: u32 },
-    /// Nothing: it stands for "all of these have completed".
+    /// Runs a command of the part's recording.
+    Command(u32),
+    /// Nothing: it stands for "all of these have ended".
     Gate,
 }

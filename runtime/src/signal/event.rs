@@ -95,6 +95,11 @@ impl EventBody {
         self.shared
     }
 
+    /// Whether the value is still smaller.
+    pub(crate) fn is_below(&self, value: u64) -> bool {
+        self.level.value() < value
+    }
+
     pub(crate) fn label(&self) -> String {
         self.table.lock().label.clone()
     }

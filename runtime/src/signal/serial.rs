@@ -2,6 +2,7 @@
 //!
 //! Handlers and listeners belong to the program: they may block, panic, commit work or drop the last handle of a device. So none
 //! runs inline, none runs under a lock, and a panic ends the one callback alone.
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,6 +12,10 @@ use parking_lot::{Condvar, Mutex};
 
 /// How long an idle thread stays, in case more comes: long against a frame, short against a program.
 const LINGER: Duration = Duration::from_millis(200);
+
+thread_local! {
+    static CALLING: Cell<bool> = const { Cell::new(false) };
+}
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -38,6 +43,11 @@ impl SerialQueue {
     pub(crate) fn new(name: &'static str) -> Self {
         let shared = Shared { name, state: Mutex::default(), changed: Condvar::new() };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Whether the calling thread is one that runs callbacks.
+    pub(crate) fn is_current() -> bool {
+        CALLING.get()
     }
 
     /// Calls `job` after all that was pushed before.
@@ -102,8 +112,10 @@ impl Shared {
 }
 
 fn call(job: Job) {
+    let outer = CALLING.replace(true);
     // The panic hook has reported it already; the queue goes on with the next callback.
     let _caught = catch_unwind(AssertUnwindSafe(job));
+    CALLING.set(outer);
 }
 
 impl std::fmt::Debug for Shared {

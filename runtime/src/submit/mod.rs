@@ -1,1 +1,375 @@
-//! Commit, plan, release, retire.
+//! Commit, plan, release, retire: the one place that feeds the order engine.
+//!
+//! Queues are lists of what was committed and not handed over. Only their heads move, by one rule: an item is handed over when every
+//! value it waits for has been reached, or will be reached by a signal that was handed over before. So waits may be committed before
+//! their signals, nothing handed over can deadlock (by induction over hand-overs), and no thread watches anything: commits, raises by
+//! the CPU and failures call [`Submission::pump`], which goes on until no head moves.
+//!
+//! ```text
+//!   commit ─► queue ─► pump: engine ─► plan ─► backend ─► completions ─► command buffer, events, retire
+//!                        ▲                                                     │
+//!                        └──────── raised by the CPU, failed, timed out ◄──────┘
+//! ```
+//!
+//! Locks, in the order they may nest: the state here, then an event's table or a command buffer's inner lock, then a callback queue.
+//! Completions take the state's lock only to retire, and only if it is free.
+mod command_buffer;
+mod feed;
+mod guard;
+mod part;
+mod queue;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod timer;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use fencepost_core::{
+    Engine, FenceId, MemoryId, NodeId, Plan, QueueId, QueueMode, ResourceDescriptor, ResourceId,
+};
+use parking_lot::Mutex;
+
+pub(crate) use command_buffer::{CommandBufferState, Handler, PassReport};
+pub(crate) use guard::{Hold, InFlight};
+
+use crate::Error;
+use crate::backend::{Backend, Planned, Work};
+use crate::error::{DeviceError, SubmitError};
+use crate::record::{Item, Recording};
+use crate::signal::{EventBody, EventUser, SerialQueue};
+use part::Part;
+use queue::{Committed, Cursor, Entry, Queue};
+use timer::Timer;
+
+/// How many uncompleted command buffers a queue takes unless told otherwise (rule 1.1.6).
+pub(crate) const MAX_UNCOMPLETED: usize = 64;
+
+/// A device's order engine, queues and work in flight.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    backend: Arc<dyn Backend>,
+    state: Mutex<State>,
+    /// Parts have ended that the engine has not been told of.
+    retire_due: AtomicBool,
+    handlers: Arc<SerialQueue>,
+    timer: Timer,
+    this: Weak<Self>,
+}
+
+#[derive(Debug)]
+struct State {
+    engine: Engine,
+    queues: Vec<Option<Queue>>,
+    /// In release order.
+    in_flight: VecDeque<Arc<Part>>,
+    holds: Vec<(u64, fencepost_core::Access)>,
+    next_hold: u64,
+    event_timeout: Option<Duration>,
+    /// Reused from call to call.
+    plan: Plan,
+    planned: Planned,
+    assigned: Vec<(NodeId, u32, Work)>,
+}
+
+/// What must wait until the state's lock is free.
+#[derive(Debug)]
+enum After {
+    Scheduled(Arc<CommandBufferState>),
+    Close(Arc<CommandBufferState>),
+    Break { event: Arc<EventBody>, value: u64, error: Error },
+    /// Maybe the last handles: what they hold gives names back, which takes the lock.
+    DropRecording(Arc<Recording>),
+    DropEvent(Arc<EventBody>),
+}
+
+impl Submission {
+    pub(crate) fn new(backend: Arc<dyn Backend>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            backend,
+            state: Mutex::new(State {
+                engine: Engine::new(),
+                queues: Vec::new(),
+                in_flight: VecDeque::new(),
+                holds: Vec::new(),
+                next_hold: 0,
+                event_timeout: None,
+                plan: Plan::default(),
+                planned: Planned::default(),
+                assigned: Vec::new(),
+            }),
+            retire_due: AtomicBool::new(false),
+            handlers: Arc::new(SerialQueue::new("fencepost handlers")),
+            timer: Timer::default(),
+            this: this.clone(),
+        })
+    }
+
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    /// How long a queue waits for a value before the wait counts as timed out (rule 6.8): on a tracked queue the command buffer ends
+    /// with an error, on an explicit queue the later work is released. `None`, the default: for ever.
+    pub(crate) fn set_event_timeout(&self, timeout: Option<Duration>) {
+        self.state.lock().event_timeout = timeout;
+        self.pump();
+    }
+
+    /// A queue that takes so many uncompleted command buffers.
+    pub(crate) fn add_queue(&self, mode: QueueMode, max_uncompleted: usize) -> QueueId {
+        let mut state = self.state.lock();
+        let id = state.engine.add_queue(mode);
+        let index = id.0 as usize;
+        if state.queues.len() <= index {
+            state.queues.resize_with(index + 1, || None);
+        }
+        state.queues[index] = Some(Queue::new(mode, max_uncompleted));
+        id
+    }
+
+    /// Nobody commits to it any more; it goes when all that it accepted was handed over.
+    pub(crate) fn remove_queue(&self, queue: QueueId) {
+        if let Some(queue) = self.state.lock().queue(queue) {
+            queue.closed = true;
+        }
+        self.pump();
+    }
+
+    pub(crate) fn add_memory(&self) -> MemoryId {
+        self.state.lock().engine.add_memory()
+    }
+
+    pub(crate) fn remove_memory(&self, memory: MemoryId) {
+        self.state.lock().engine.remove_memory(memory);
+    }
+
+    pub(crate) fn add_resource(&self, descriptor: ResourceDescriptor) -> ResourceId {
+        self.state.lock().engine.add_resource(descriptor)
+    }
+
+    pub(crate) fn remove_resource(&self, resource: ResourceId) {
+        self.state.lock().engine.remove_resource(resource);
+    }
+
+    pub(crate) fn add_fence(&self) -> FenceId {
+        self.state.lock().engine.add_fence()
+    }
+
+    pub(crate) fn remove_fence(&self, fence: FenceId) {
+        self.state.lock().engine.remove_fence(fence);
+    }
+
+    /// A command buffer of a queue. Sleeps while the queue has as many uncompleted ones as it takes (rule 1.1.6).
+    pub(crate) fn new_command_buffer(&self, queue: QueueId) -> Arc<CommandBufferState> {
+        let slots = self.state.lock().queue(queue).map(|queue| Arc::clone(&queue.slots));
+        let slot = slots.map(|slots| {
+            slots.try_take().unwrap_or_else(|| {
+                self.backend.wait_begins();
+                let slot = slots.take();
+                self.backend.wait_ends();
+                slot
+            })
+        });
+        CommandBufferState::new(Arc::clone(&self.handlers), self.this.clone(), slot)
+    }
+
+    /// A command buffer of no queue, for one commit on an explicit queue.
+    pub(crate) fn new_free_command_buffer(&self) -> Arc<CommandBufferState> {
+        CommandBufferState::new(Arc::clone(&self.handlers), self.this.clone(), None)
+    }
+
+    /// Reserves the next place on the queue; does nothing for a buffer that has one.
+    pub(crate) fn enqueue(&self, queue: QueueId, buffer: &Arc<CommandBufferState>) {
+        let mut state = self.state.lock();
+        if let Some(queue) = state.queue(queue)
+            && buffer.set_enqueued()
+        {
+            queue.entries.push_back(Entry::Reserved(Arc::downgrade(buffer)));
+        }
+    }
+
+    /// Commits command buffers in order, each at its reserved place or at the end of the queue. All or none: an error when one of
+    /// them was committed already, or when it would use what a guard of the CPU holds.
+    pub(crate) fn commit(
+        &self,
+        queue: QueueId,
+        group: Vec<(Arc<Recording>, Arc<CommandBufferState>)>,
+    ) -> Result<(), Error> {
+        let holds_back = self.backend.holds_back();
+        let user: Weak<dyn EventUser> = self.this.clone();
+        for (recording, buffer) in &group {
+            buffer.set_passes(recording);
+            for item in &recording.items {
+                if let Item::SignalEvent { event, .. } | Item::WaitForEvent { event, .. } = item {
+                    event.attach(&user, holds_back);
+                }
+            }
+        }
+        let mut state = self.state.lock();
+        state.check(&group)?;
+        let Some(queue) = state.queue(queue) else { return Ok(()) };
+        for (recording, buffer) in group {
+            let (committed, reserved) = buffer.set_committed();
+            if committed {
+                let entry = Committed { recording, state: buffer, cursor: Cursor::default() };
+                queue.accept(entry, reserved);
+            }
+        }
+        drop(state);
+        self.pump();
+        Ok(())
+    }
+
+    /// Raises an event when all that the queue accepted before has ended.
+    pub(crate) fn queue_signal(&self, queue: QueueId, event: &Arc<EventBody>, value: u64) {
+        self.push(queue, Entry::Signal { event: Arc::clone(event), value }, event);
+    }
+
+    /// Holds all that the queue accepts later until the event's value is there.
+    pub(crate) fn queue_wait(&self, queue: QueueId, event: &Arc<EventBody>, value: u64) {
+        self.push(queue, Entry::Wait { event: Arc::clone(event), value }, event);
+    }
+
+    fn push(&self, queue: QueueId, entry: Entry, event: &Arc<EventBody>) {
+        let user: Weak<dyn EventUser> = self.this.clone();
+        event.attach(&user, self.backend.holds_back());
+        if let Some(queue) = self.state.lock().queue(queue) {
+            queue.entries.push_back(entry);
+        }
+        self.pump();
+    }
+
+    /// Names this device in the tables of events.
+    fn device(&self) -> usize {
+        self.this.as_ptr().addr()
+    }
+
+    /// Parts have ended: their records may go, now or with the next commit.
+    fn retire_soon(&self) {
+        self.retire_due.store(true, Ordering::Release);
+        while self.retire_due.load(Ordering::Acquire) {
+            // Whoever holds the lock looks at the flag when it is free again, or the next one does.
+            let Some(mut state) = self.state.try_lock() else { return };
+            let gone = self.retire(&mut state);
+            drop(state);
+            drop(gone);
+        }
+    }
+
+    /// Tells engine and backend which nodes are over. What comes back is to be dropped when the lock is free: it may hold the last
+    /// handle of anything.
+    fn retire(&self, state: &mut State) -> Vec<Arc<Part>> {
+        self.retire_due.store(false, Ordering::Release);
+        let count = state.in_flight.iter().take_while(|part| part.has_ended()).count();
+        let gone: Vec<_> = state.in_flight.drain(..count).collect();
+        if let Some(last) = gone.last() {
+            state.engine.retire(last.nodes_end);
+            self.backend.retire(last.nodes_end);
+        }
+        gone
+    }
+
+    fn set_timer(&self, state: &State) {
+        let Some(timeout) = state.event_timeout else { return };
+        let held = state.queues.iter().flatten().filter_map(|queue| queue.held_since).min();
+        let user: Weak<dyn EventUser> = self.this.clone();
+        self.timer.set(held.and_then(|since| since.checked_add(timeout)), &user);
+    }
+}
+
+impl EventUser for Submission {
+    fn pump(&self) {
+        let mut after = Vec::new();
+        let mut state = self.state.lock();
+        let gone = self.retire(&mut state);
+        let now = Instant::now();
+        while self.hand_over(&mut state, now, &mut after) {}
+        if !state.planned.nodes.is_empty() {
+            self.backend.submit(&state.planned);
+            state.planned.parts.clear();
+            state.planned.nodes.clear();
+            state.planned.predecessors.clear();
+        }
+        self.set_timer(&state);
+        drop(state);
+        drop(gone);
+        after.into_iter().for_each(After::run);
+        if self.retire_due.load(Ordering::Acquire) {
+            self.retire_soon();
+        }
+    }
+
+    fn drive(&self) {
+        self.backend.drive();
+    }
+
+    fn wait_begins(&self) {
+        self.backend.wait_begins();
+    }
+
+    fn wait_ends(&self) {
+        self.backend.wait_ends();
+    }
+
+    fn holds_back(&self) -> bool {
+        self.backend.holds_back()
+    }
+}
+
+impl State {
+    fn queue(&mut self, id: QueueId) -> Option<&mut Queue> {
+        self.queues.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    /// Whether a group may be committed.
+    fn check(&self, group: &[(Arc<Recording>, Arc<CommandBufferState>)]) -> Result<(), Error> {
+        for (recording, buffer) in group {
+            if buffer.status_now() >= crate::CommandBufferStatus::Committed {
+                return Err(SubmitError::AlreadyCommitted { label: buffer.label() }.into());
+            }
+            if self.is_held(recording) {
+                return Err(SubmitError::GuardHeld { label: buffer.label() }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl After {
+    fn run(self) {
+        match self {
+            Self::Scheduled(buffer) => buffer.set_scheduled(),
+            Self::Close(buffer) => buffer.close(),
+            Self::Break { event, value, error } => event.break_promise(0, value, None, &error),
+            Self::DropRecording(recording) => drop(recording),
+            Self::DropEvent(event) => drop(event),
+        }
+    }
+}
+
+impl Drop for Submission {
+    fn drop(&mut self) {
+        // Nothing is in flight: each part holds the submission. What is left was never released, and now nothing will release it.
+        let state = self.state.get_mut();
+        for queue in state.queues.iter_mut().flatten() {
+            for entry in queue.entries.drain(..) {
+                if let Entry::Committed(Committed { state: buffer, .. }) = entry {
+                    buffer.fail(&SubmitError::DeviceDropped { label: buffer.label() }.into());
+                    buffer.close();
+                }
+            }
+        }
+    }
+}
+
+/// What skipped work says.
+fn dependency(first: &Error) -> Error {
+    if first.kind() == crate::ErrorKind::DependencyFailed {
+        return first.clone();
+    }
+    DeviceError::Dependency { first: first.clone() }.into()
+}

@@ -1,0 +1,139 @@
+//! Where workers without work sleep, and how whoever has work wakes them without paying when nobody sleeps.
+//!
+//! A worker announces that it will sleep, looks for work once more, and only then sleeps; whoever brings work makes it findable and then
+//! looks for sleepers. With a full fence on both sides at least one of them sees the other. Every announced worker ends by taking one
+//! permit or by taking its announcement back, so `announced + permits` is always the number of workers between the two.
+#[cfg(loom)]
+use loom::sync::{
+    Condvar, Mutex, MutexGuard,
+    atomic::{AtomicU32, Ordering, fence},
+};
+#[cfg(not(loom))]
+use std::sync::{
+    Condvar, Mutex, MutexGuard,
+    atomic::{AtomicU32, Ordering, fence},
+};
+
+/// The bed of a pool's workers.
+#[derive(Debug)]
+pub(super) struct Sleep {
+    announced: AtomicU32,
+    state: Mutex<State>,
+    woken: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    permits: u32,
+    closed: bool,
+}
+
+impl Sleep {
+    pub(super) fn new() -> Self {
+        Self { announced: AtomicU32::new(0), state: Mutex::new(State::default()), woken: Condvar::new() }
+    }
+
+    /// Says that the worker is about to sleep. It must look for work now, and then [`sleep`](Self::sleep) or
+    /// [`cancel`](Self::cancel).
+    pub(super) fn announce(&self) {
+        let state = self.lock();
+        self.announced.fetch_add(1, Ordering::SeqCst);
+        drop(state);
+        fence(Ordering::SeqCst);
+    }
+
+    /// There was work after all.
+    pub(super) fn cancel(&self) {
+        let mut state = self.lock();
+        if self.announced.load(Ordering::Relaxed) > 0 {
+            self.announced.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            // Somebody has woken this worker already: the permit must not wake another one for nothing.
+            state.permits = state.permits.saturating_sub(1);
+        }
+    }
+
+    /// Sleeps until woken. False: the pool is closed.
+    pub(super) fn sleep(&self) -> bool {
+        let mut state = self.lock();
+        while state.permits == 0 && !state.closed {
+            state = self.woken.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+        state.permits = state.permits.saturating_sub(1);
+        !state.closed
+    }
+
+    /// Wakes up to `count` workers for work that can be found already. How many were woken.
+    pub(super) fn wake(&self, count: u32) -> u32 {
+        fence(Ordering::SeqCst);
+        if count == 0 || self.announced.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
+        let mut state = self.lock();
+        let woken = count.min(self.announced.load(Ordering::Relaxed));
+        self.announced.fetch_sub(woken, Ordering::Relaxed);
+        state.permits += woken;
+        drop(state);
+        for _ in 0..woken {
+            self.woken.notify_one();
+        }
+        woken
+    }
+
+    /// Workers that sleep or are about to.
+    pub(super) fn sleepers(&self) -> u32 {
+        self.announced.load(Ordering::Relaxed)
+    }
+
+    /// Wakes everybody for good.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.woken.notify_all();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use loom::sync::Arc;
+    use loom::sync::atomic::{AtomicU32, Ordering};
+    use loom::thread;
+
+    use super::*;
+
+    /// Work that is brought while a worker goes to sleep is done: loom reports a deadlock where it is not.
+    #[test]
+    fn no_wake_up_is_lost() {
+        loom::model(|| {
+            let sleep = Arc::new(Sleep::new());
+            let work = Arc::new(AtomicU32::new(0));
+            let worker = {
+                let (sleep, work) = (Arc::clone(&sleep), Arc::clone(&work));
+                thread::spawn(move || {
+                    loop {
+                        if work.load(Ordering::Acquire) == 1 {
+                            return;
+                        }
+                        sleep.announce();
+                        if work.load(Ordering::Acquire) == 1 {
+                            sleep.cancel();
+                            return;
+                        }
+                        sleep.sleep();
+                    }
+                })
+            };
+            work.store(1, Ordering::Release);
+            sleep.wake(1);
+            worker.join().unwrap();
+            assert_eq!((sleep.sleepers(), sleep.lock().permits), (0, 0));
+        });
+    }
+}

@@ -1,0 +1,347 @@
+//! The heads of the queues: what may be handed over is fed to the engine and becomes part of the plan.
+use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use fencepost_core::{NodeId, QueueId};
+
+use super::part::{GATE, Part, Signal};
+use super::queue::{Committed, Cursor, Entry};
+use super::{After, State, Submission, dependency};
+use crate::backend::{Part as BackendPart, PlannedNode, Work};
+use crate::error::DeviceError;
+use crate::record::{Item, Recording};
+use crate::signal::{EventBody, EventUser, Standing};
+use crate::{BarrierScope, DispatchType, Error};
+
+/// How far feeding came.
+enum Fed {
+    /// All of it.
+    All,
+    /// Up to a wait for a value that nobody has promised.
+    Held { event: Arc<EventBody>, value: u64 },
+    /// Up to a wait for a value whose signal will never run.
+    Broken(Error),
+}
+
+/// How far a queue's first entry came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It is done with.
+    Done,
+    /// Some of it was handed over: what it signals may release others.
+    Partly,
+    Stuck,
+}
+
+impl Submission {
+    /// Hands over what may be handed over of each queue. True: something moved, so others may move too.
+    pub(super) fn hand_over(&self, state: &mut State, now: Instant, after: &mut Vec<After>) -> bool {
+        let mut moved = false;
+        for index in 0..state.queues.len() {
+            loop {
+                let step = self.hand_over_head(state, index, now, after);
+                moved |= step != Step::Stuck;
+                if step != Step::Done {
+                    break;
+                }
+            }
+        }
+        moved
+    }
+
+    /// Hands over what may be handed over of one queue's first entry.
+    fn hand_over_head(&self, state: &mut State, index: usize, now: Instant, after: &mut Vec<After>) -> Step {
+        let Some(queue) = state.queues[index].as_mut() else { return Step::Stuck };
+        let id = QueueId(index as u32);
+        match queue.entries.pop_front() {
+            None => {
+                if queue.closed {
+                    state.queues[index] = None;
+                    state.engine.remove_queue(id);
+                }
+                Step::Stuck
+            }
+            Some(Entry::Reserved(buffer)) => {
+                // A buffer that was dropped before its commit holds nothing back.
+                if buffer.strong_count() == 0 {
+                    return Step::Done;
+                }
+                queue.entries.push_front(Entry::Reserved(buffer));
+                Step::Stuck
+            }
+            Some(Entry::Signal { event, value }) => {
+                self.feed_signal(state, id, event, value);
+                Step::Done
+            }
+            Some(Entry::Wait { event, value }) => {
+                let step = self.feed_wait(state, id, &event, value, now);
+                after.push(After::DropEvent(event));
+                step
+            }
+            Some(Entry::Committed(committed)) => self.feed_committed(state, id, committed, now, after),
+        }
+    }
+
+    fn feed_signal(&self, state: &mut State, queue: QueueId, event: Arc<EventBody>, value: u64) {
+        let node = state.engine.signal_event(queue);
+        event.promise(self.device(), value, node);
+        state.assigned.push((node, PlannedNode::ALONE, Work::Gate));
+        let signals = vec![Signal { event, value, node, item: 0 }];
+        self.close_part(state, Feed { signals, ..Feed::default() });
+    }
+
+    /// A wait of an explicit queue: nobody's work fails when it times out or its signal does; the later work is released (rule 6.8).
+    fn feed_wait(
+        &self,
+        state: &mut State,
+        queue: QueueId,
+        event: &Arc<EventBody>,
+        value: u64,
+        now: Instant,
+    ) -> Step {
+        let user: Weak<dyn EventUser> = self.this.clone();
+        let standing = event.standing(self.device(), value, &user);
+        if matches!(standing, Standing::Held) && !state.has_timed_out(queue, now) {
+            if let Some(queue) = state.queue(queue) {
+                queue.entries.push_front(Entry::Wait { event: Arc::clone(event), value });
+            }
+            return Step::Stuck;
+        }
+        state.unhold(queue);
+        match standing {
+            Standing::Promised(node) => state.engine.wait_for_event(queue, &[node]),
+            _ => state.engine.wait_for_event(queue, &[]),
+        }
+        Step::Done
+    }
+
+    fn feed_committed(
+        &self,
+        state: &mut State,
+        queue: QueueId,
+        mut committed: Committed,
+        now: Instant,
+        after: &mut Vec<After>,
+    ) -> Step {
+        if committed.state.has_failed() {
+            break_rest(committed, after);
+            return Step::Done;
+        }
+        let mut feed =
+            Feed { items_start: committed.cursor.item, committed: Some(&committed), ..Feed::default() };
+        let mut cursor = committed.cursor;
+        let fed = self.feed_items(state, queue, &committed.recording, &mut cursor, &mut feed);
+        if matches!(fed, Fed::All) && !cursor.marked {
+            // Nothing that could end stands for the end of the buffer: a point behind all that the queue accepted before does.
+            let node = state.engine.signal_event(queue);
+            state.assigned.push((node, GATE, Work::Gate));
+        }
+        let moved = cursor.item > committed.cursor.item || matches!(fed, Fed::All);
+        feed.items_end = cursor.item;
+        let handed_over = self.close_part(state, feed);
+        committed.cursor = cursor;
+        if handed_over {
+            after.push(After::Scheduled(Arc::clone(&committed.state)));
+        }
+        match fed {
+            Fed::All => {
+                state.unhold(queue);
+                after.push(After::Close(committed.state));
+                Step::Done
+            }
+            Fed::Held { event, value } => {
+                if moved {
+                    state.unhold(queue);
+                }
+                if state.has_timed_out(queue, now) {
+                    return self.time_out(state, queue, committed, &event, value, after);
+                }
+                if let Some(queue) = state.queue(queue) {
+                    queue.entries.push_front(Entry::Committed(committed));
+                }
+                if moved { Step::Partly } else { Step::Stuck }
+            }
+            Fed::Broken(error) => {
+                state.unhold(queue);
+                committed.state.fail(&dependency(&error));
+                break_rest(committed, after);
+                Step::Done
+            }
+        }
+    }
+
+    /// A wait has waited too long: on a tracked queue its buffer ends with an error (rule 6.8).
+    fn time_out(
+        &self,
+        state: &mut State,
+        queue: QueueId,
+        committed: Committed,
+        event: &EventBody,
+        value: u64,
+        after: &mut Vec<After>,
+    ) -> Step {
+        let limit_ms = state.event_timeout.unwrap_or_default().as_millis();
+        state.unhold(queue);
+        committed.state.fail(&DeviceError::EventTimeout { event: event.label(), value, limit_ms }.into());
+        break_rest(committed, after);
+        Step::Done
+    }
+
+    fn feed_items(
+        &self,
+        state: &mut State,
+        queue: QueueId,
+        recording: &Arc<Recording>,
+        cursor: &mut Cursor,
+        feed: &mut Feed<'_>,
+    ) -> Fed {
+        while let Some(item) = recording.items.get(cursor.item) {
+            match item {
+                Item::WaitForEvent { event, value } => {
+                    let user: Weak<dyn EventUser> = self.this.clone();
+                    match event.standing(self.device(), *value, &user) {
+                        Standing::Reached => state.engine.wait_for_event(queue, &[]),
+                        Standing::Promised(node) => state.engine.wait_for_event(queue, &[node]),
+                        Standing::Broken(error) => return Fed::Broken(error),
+                        Standing::Held => return Fed::Held { event: Arc::clone(event), value: *value },
+                    }
+                    cursor.marked = false;
+                }
+                Item::SignalEvent { event, value } => {
+                    let node = state.engine.signal_event(queue);
+                    event.promise(self.device(), *value, node);
+                    let tag = PlannedNode::ALONE | feed.signals.len() as u32;
+                    state.assigned.push((node, tag, Work::Gate));
+                    let event = Arc::clone(event);
+                    feed.signals.push(Signal { event, value: *value, node, item: cursor.item + 1 });
+                    cursor.marked = true;
+                }
+                item => state.feed_item(queue, recording, item, cursor),
+            }
+            cursor.item += 1;
+        }
+        Fed::All
+    }
+
+    /// Turns what was fed into a part of the plan. False: there was nothing in it.
+    fn close_part(&self, state: &mut State, feed: Feed<'_>) -> bool {
+        state.plan.clear();
+        state.engine.take_plan(&mut state.plan);
+        let Some(last) = state.plan.nodes.last() else { return false };
+        let nodes_end = NodeId(last.id.0 + 1);
+        // The submission is alive: somebody called it.
+        let Some(submission) = self.this.upgrade() else { return false };
+        if let Some(committed) = feed.committed {
+            committed.state.open();
+        }
+        let part = Arc::new(Part {
+            submission,
+            owner: feed.committed.map(|committed| Arc::clone(&committed.state)),
+            recording: feed.committed.map(|committed| Arc::clone(&committed.recording)),
+            items: feed.items_start..feed.items_end,
+            nodes_end,
+            signals: feed.signals,
+            remaining: AtomicU32::new(state.plan.nodes.len() as u32),
+            reached: AtomicUsize::new(0),
+        });
+        let recording = part.recording.clone();
+        state.plan_part(BackendPart { recording, completion: Arc::clone(&part) as _ });
+        state.in_flight.push_back(part);
+        true
+    }
+}
+
+/// A part while it is being fed.
+#[derive(Default)]
+struct Feed<'a> {
+    committed: Option<&'a Committed>,
+    items_start: usize,
+    items_end: usize,
+    signals: Vec<Signal>,
+}
+
+impl State {
+    fn feed_item(&mut self, queue: QueueId, recording: &Recording, item: &Item, cursor: &mut Cursor) {
+        let engine = &mut self.engine;
+        match item {
+            Item::BeginPass { dispatch_type, .. } => {
+                engine.begin_pass(queue, matches!(dispatch_type, DispatchType::Serial));
+                cursor.passes += 1;
+            }
+            Item::EndPass => engine.end_pass(queue),
+            Item::Command { stages, accesses, .. } => {
+                let accesses = &recording.accesses[accesses.start as usize..accesses.end as usize];
+                let first = engine.command(queue, *stages, accesses);
+                // One node per stage; the last one does the work, and it is the only one for all commands but those of several stages.
+                let last = NodeId(first.0 + u64::from(stages.bits().count_ones().max(1)) - 1);
+                self.assigned.push((last, cursor.passes.saturating_sub(1), Work::Command(cursor.command)));
+                cursor.command += 1;
+                cursor.marked = true;
+            }
+            Item::Declare { accesses } => {
+                engine.declare(queue, &recording.accesses[accesses.start as usize..accesses.end as usize]);
+            }
+            Item::Barrier { after, before, visibility } => engine.barrier(queue, *after, *before, *visibility),
+            Item::MemoryBarrier { scope, resources, after, before } => {
+                let named = &recording.accesses[resources.start as usize..resources.end as usize];
+                let resources: Vec<_> = named.iter().map(|access| access.resource).collect();
+                engine.memory_barrier(queue, filter(*scope, &resources), *after, *before);
+            }
+            Item::ConsumerBarrier { after_queue, before, visibility } => {
+                engine.consumer_barrier(queue, *after_queue, *before, *visibility);
+            }
+            Item::ProducerBarrier { after, before_queue, visibility } => {
+                engine.producer_barrier(queue, *after, *before_queue, *visibility);
+            }
+            Item::UpdateFence { fence, after } => engine.update_fence(queue, *fence, *after),
+            Item::WaitForFence { fence, before } => engine.wait_for_fence(queue, *fence, *before),
+            Item::SignalEvent { .. } | Item::WaitForEvent { .. } => {
+                unreachable!("event operations are fed by the caller")
+            }
+        }
+    }
+
+    /// Appends the engine's plan to what goes to the backend, each node with its work.
+    fn plan_part(&mut self, part: BackendPart) {
+        let planned = &mut self.planned;
+        let index = planned.parts.len() as u32;
+        planned.parts.push(part);
+        let shift = planned.predecessors.len() as u32;
+        planned.predecessors.extend_from_slice(&self.plan.predecessors);
+        let mut assigned = self.assigned.drain(..).peekable();
+        planned.nodes.extend(self.plan.nodes.iter().map(|node| {
+            let (_, tag, work) =
+                assigned.next_if(|(id, ..)| *id == node.id).unwrap_or((node.id, GATE, Work::Gate));
+            let predecessors = node.predecessors.start + shift..node.predecessors.end + shift;
+            PlannedNode { id: node.id, predecessors, part: index, tag, work }
+        }));
+    }
+
+    /// Notes that a queue is held; true when it has been held for too long.
+    fn has_timed_out(&mut self, queue: QueueId, now: Instant) -> bool {
+        let timeout = self.event_timeout;
+        let Some(queue) = self.queue(queue) else { return false };
+        let since = *queue.held_since.get_or_insert(now);
+        timeout.is_some_and(|timeout| now.saturating_duration_since(since) >= timeout)
+    }
+
+    fn unhold(&mut self, queue: QueueId) {
+        if let Some(queue) = self.queue(queue) {
+            queue.held_since = None;
+        }
+    }
+}
+
+/// A buffer has failed: its remaining signals are never executed (rule 6.13), and nothing more of it is handed over.
+fn break_rest(committed: Committed, after: &mut Vec<After>) {
+    let first = committed.state.error();
+    for item in &committed.recording.items[committed.cursor.item..] {
+        if let (Item::SignalEvent { event, value }, Some(error)) = (item, &first) {
+            let (event, error) = (Arc::clone(event), dependency(error));
+            after.push(After::Break { event, value: *value, error });
+        }
+    }
+    after.push(After::Close(committed.state));
+    after.push(After::DropRecording(committed.recording));
+}

@@ -1,0 +1,137 @@
+//! What the CPU may touch while work is in flight, and what may be committed while the CPU touches it.
+//!
+//! Nothing is noted down for the sake of this: whoever asks pays for a look at all that was committed and has not ended. A command that
+//! has run counts as over when the CPU could see that it has: when its command buffer has completed, or a signal behind it has run.
+use std::sync::Arc;
+
+use fencepost_core::{Access, AccessKind, Extent, Places, ResourceId, Stage};
+
+use super::queue::Entry;
+use super::{State, Submission};
+use crate::record::{Item, Recording};
+
+/// A command that the CPU would race with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InFlight {
+    /// The command buffer's label, maybe empty.
+    pub(crate) command_buffer: String,
+    /// Labels of the pass and the command.
+    pub(crate) pass: Option<String>,
+    pub(crate) command: Option<String>,
+}
+
+/// The CPU's claim on a part of a resource, until dropped: no command that conflicts can be committed.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    submission: Arc<Submission>,
+    id: u64,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.submission.state.lock().holds.retain(|(id, _)| *id != self.id);
+    }
+}
+
+impl Submission {
+    /// A command that may be running, or will be without the CPU's doing, and that conflicts with such an access of the CPU.
+    pub(crate) fn conflict_in_flight(
+        &self,
+        resource: ResourceId,
+        extent: &Extent,
+        write: bool,
+    ) -> Option<InFlight> {
+        self.state.lock().conflict(&access(resource, extent, write))
+    }
+
+    /// Claims a part of a resource for the CPU, or says what is in the way.
+    pub(crate) fn hold(
+        self: &Arc<Self>,
+        resource: ResourceId,
+        extent: &Extent,
+        write: bool,
+    ) -> Result<Hold, InFlight> {
+        let access = access(resource, extent, write);
+        let mut state = self.state.lock();
+        if let Some(in_flight) = state.conflict(&access) {
+            return Err(in_flight);
+        }
+        let id = state.next_hold;
+        state.next_hold += 1;
+        state.holds.push((id, access));
+        Ok(Hold { submission: Arc::clone(self), id })
+    }
+}
+
+impl State {
+    /// Whether a recording conflicts with a claim of the CPU.
+    pub(super) fn is_held(&self, recording: &Recording) -> bool {
+        self.holds.iter().any(|(_, held)| self.find(recording, 0..recording.items.len(), held).is_some())
+    }
+
+    fn conflict(&self, cpu: &Access) -> Option<InFlight> {
+        for part in self.in_flight.iter().filter(|part| !part.has_ended()) {
+            let (Some(recording), Some(owner)) = (&part.recording, &part.owner) else { continue };
+            let first = part.reached.load(std::sync::atomic::Ordering::Acquire).max(part.items.start);
+            if let Some(found) = self.find(recording, first..part.items.end, cpu) {
+                return Some(InFlight { command_buffer: owner.label(), ..found });
+            }
+        }
+        self.queues.iter().flatten().find_map(|queue| self.conflict_behind(&queue.entries, cpu))
+    }
+
+    /// Among what is still to be handed over: up to a wait that only the CPU may release, for there the CPU decides the order.
+    fn conflict_behind(
+        &self,
+        entries: &std::collections::VecDeque<Entry>,
+        cpu: &Access,
+    ) -> Option<InFlight> {
+        for entry in entries {
+            match entry {
+                Entry::Wait { event, value } if event.is_shared() && event.is_below(*value) => return None,
+                Entry::Committed(committed) => {
+                    let items = &committed.recording.items;
+                    let first = committed.cursor.item;
+                    let held = items[first..].iter().position(|item| match item {
+                        Item::WaitForEvent { event, value } => event.is_shared() && event.is_below(*value),
+                        _ => false,
+                    });
+                    let end = held.map_or(items.len(), |held| first + held);
+                    if let Some(found) = self.find(&committed.recording, first..end, cpu) {
+                        return Some(InFlight { command_buffer: committed.state.label(), ..found });
+                    }
+                    if held.is_some() {
+                        return None;
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The first command among these items that conflicts. Labels of the pass and of itself come along.
+    fn find(&self, recording: &Recording, items: std::ops::Range<usize>, cpu: &Access) -> Option<InFlight> {
+        let start = items.start;
+        let hit = start
+            + recording.items[items].iter().position(|item| {
+                let (Item::Command { accesses, .. } | Item::Declare { accesses }) = item else { return false };
+                let accesses = &recording.accesses[accesses.start as usize..accesses.end as usize];
+                accesses.iter().any(|access| self.engine.conflict(access, cpu).is_some())
+            })?;
+        let pass = recording.items[..=hit].iter().rev().find_map(|item| match item {
+            Item::BeginPass { label, .. } => recording.label(*label).map(str::to_owned),
+            _ => None,
+        });
+        let command = match &recording.items[hit] {
+            Item::Command { label, .. } => recording.label(*label).map(str::to_owned),
+            _ => None,
+        };
+        Some(InFlight { command_buffer: String::new(), pass, command })
+    }
+}
+
+fn access(resource: ResourceId, extent: &Extent, write: bool) -> Access {
+    let kind = if write { AccessKind::Write } else { AccessKind::Read };
+    Access { resource, extent: extent.clone(), kind, stage: Stage::Blit }
+}

@@ -1,0 +1,91 @@
+//! What has been handed over together, and what its end means for everybody else.
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use fencepost_core::NodeId;
+
+use super::Submission;
+use super::command_buffer::CommandBufferState;
+use crate::backend::{Completion, Outcome, PlannedNode};
+use crate::record::Recording;
+use crate::signal::EventBody;
+
+/// A run of nodes: the share of one command buffer, or a signal of a queue.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) submission: Arc<Submission>,
+    pub(super) owner: Option<Arc<CommandBufferState>>,
+    pub(super) recording: Option<Arc<Recording>>,
+    /// Items of the recording.
+    pub(super) items: Range<usize>,
+    /// The node behind the last one.
+    pub(super) nodes_end: NodeId,
+    pub(super) signals: Vec<Signal>,
+    /// Nodes that have not ended.
+    pub(super) remaining: AtomicU32,
+    /// Items before this one have ended, and somebody may have seen it: a signal behind them has run.
+    pub(super) reached: AtomicUsize,
+}
+
+/// A signal among the nodes.
+#[derive(Debug)]
+pub(super) struct Signal {
+    pub(super) event: Arc<EventBody>,
+    pub(super) value: u64,
+    pub(super) node: NodeId,
+    /// The item behind it.
+    pub(super) item: usize,
+}
+
+/// The tag of nodes that nobody waits for by themselves.
+pub(super) const GATE: u32 = PlannedNode::ALONE - 1;
+
+impl Part {
+    pub(super) fn has_ended(&self) -> bool {
+        self.remaining.load(Ordering::Acquire) == 0
+    }
+
+    fn signal_ended(&self, index: u32, outcome: &Outcome) {
+        let Some(Signal { event, value, node, item }) = self.signals.get(index as usize) else { return };
+        match outcome {
+            Outcome::Done { .. } => {
+                self.reached.fetch_max(*item, Ordering::AcqRel);
+                event.fulfil(self.submission.device(), *value, *node);
+            }
+            Outcome::Failed(error) | Outcome::Skipped(error) => {
+                if let Some(owner) = &self.owner {
+                    owner.fail(error);
+                }
+                event.break_promise(self.submission.device(), *value, Some(*node), error);
+            }
+        }
+    }
+
+    fn ended(&self) {
+        if let Some(owner) = &self.owner {
+            let failed = owner.has_failed();
+            owner.close();
+            if failed {
+                // What is left of the buffer is not to be handed over any more.
+                self.submission.pump();
+            }
+        }
+        self.submission.retire_soon();
+    }
+}
+
+impl Completion for Part {
+    fn completed(&self, tag: u32, count: u32, outcome: &Outcome) {
+        if tag & PlannedNode::ALONE != 0 {
+            self.signal_ended(tag & !PlannedNode::ALONE, outcome);
+        } else if let Some(owner) = &self.owner {
+            if tag != GATE {
+                owner.pass_ended(tag, count, outcome);
+            }
+        }
+        if self.remaining.fetch_sub(count, Ordering::AcqRel) == count {
+            self.ended();
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! A queue: what was committed to it and has not been handed over, in order.
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use fencepost_core::QueueMode;
+
+use super::command_buffer::CommandBufferState;
+use super::slots::Slots;
+use crate::record::Recording;
+use crate::signal::EventBody;
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) mode: QueueMode,
+    pub(super) entries: VecDeque<Entry>,
+    pub(super) slots: Arc<Slots>,
+    /// Since when the first entry waits for a value that nobody has promised.
+    pub(super) held_since: Option<Instant>,
+    /// Its handle is gone: it goes when it is empty.
+    pub(super) closed: bool,
+}
+
+/// One thing that a queue has accepted.
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// The place of a command buffer that is not committed yet: it holds back all that is behind it (rule 1.1.3).
+    Reserved(Weak<CommandBufferState>),
+    Committed(Committed),
+    Signal { event: Arc<EventBody>, value: u64 },
+    Wait { event: Arc<EventBody>, value: u64 },
+}
+
+/// A command buffer on its way to the device.
+#[derive(Debug)]
+pub(super) struct Committed {
+    pub(super) recording: Arc<Recording>,
+    pub(super) state: Arc<CommandBufferState>,
+    pub(super) cursor: Cursor,
+}
+
+/// How much of a recording was handed over.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cursor {
+    pub(super) item: usize,
+    pub(super) command: u32,
+    /// Passes begun so far.
+    pub(super) passes: u32,
+    /// Something was handed over since the last wait, so the end of the buffer needs no node of its own.
+    pub(super) marked: bool,
+}
+
+impl Queue {
+    pub(super) fn new(mode: QueueMode, max_uncompleted: usize) -> Self {
+        Self {
+            mode,
+            entries: VecDeque::new(),
+            slots: Slots::new(max_uncompleted),
+            held_since: None,
+            closed: false,
+        }
+    }
+
+    /// Puts a committed buffer where its place was reserved, or at the end.
+    pub(super) fn accept(&mut self, committed: Committed, reserved: bool) {
+        let place = reserved.then(|| {
+            let mine = Arc::as_ptr(&committed.state);
+            self.entries.iter_mut().find(|entry| match entry {
+                Entry::Reserved(state) => std::ptr::eq(state.as_ptr(), mine),
+                _ => false,
+            })
+        });
+        if let Some(Some(place)) = place {
+            *place = Entry::Committed(committed);
+        } else {
+            self.entries.push_back(Entry::Committed(committed));
+        }
+    }
+}

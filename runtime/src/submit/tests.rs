@@ -1,0 +1,1 @@
+//! Submission without a device: a backend that only notes what it is given.
