@@ -10,7 +10,9 @@ pub(crate) enum SubmitError {
          the order of the two could not be told"
     )]
     GuardHeld { label: String },
-    #[error("the device was dropped before command buffer {label:?} could start: a wait in front of it was never released")]
+    #[error(
+        "the device was dropped before command buffer {label:?} could start: a wait in front of it was never released"
+    )]
     DeviceDropped { label: String },
 }
 

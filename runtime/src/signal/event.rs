@@ -132,7 +132,8 @@ impl EventBody {
         for user in &users {
             user.wait_begins();
         }
-        let reached = self.sleep_until(value, timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
+        let reached =
+            self.sleep_until(value, timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
         for user in &users {
             user.wait_ends();
         }
@@ -205,7 +206,8 @@ impl EventBody {
             return Standing::Reached;
         }
         // The first one handed over: it will run first, and any that is large enough will do.
-        let promised = table.promises.iter().find(|promise| promise.device == device && promise.value >= value);
+        let promised =
+            table.promises.iter().find(|promise| promise.device == device && promise.value >= value);
         if let Some(promise) = promised {
             return Standing::Promised(promise.node);
         }

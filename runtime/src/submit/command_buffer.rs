@@ -68,7 +68,11 @@ struct PassRecord {
 }
 
 impl CommandBufferState {
-    pub(super) fn new(handlers: Arc<SerialQueue>, device: Weak<dyn EventUser>, slot: Option<Slot>) -> Arc<Self> {
+    pub(super) fn new(
+        handlers: Arc<SerialQueue>,
+        device: Weak<dyn EventUser>,
+        slot: Option<Slot>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             status: AtomicU8::new(CommandBufferStatus::NotEnqueued as u8),
             open: AtomicU32::new(1),

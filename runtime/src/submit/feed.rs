@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use fencepost_core::{NodeId, QueueId};
+use fencepost_core::{BarrierFilter, NodeId, QueueId};
+use smallvec::SmallVec;
 
 use super::part::{GATE, Part, Signal};
 use super::queue::{Committed, Cursor, Entry};
@@ -12,7 +13,7 @@ use crate::backend::{Part as BackendPart, PlannedNode, Work};
 use crate::error::DeviceError;
 use crate::record::{Item, Recording};
 use crate::signal::{EventBody, EventUser, Standing};
-use crate::{BarrierScope, DispatchType, Error};
+use crate::{DispatchType, Error};
 
 /// How far feeding came.
 enum Fed {
@@ -38,7 +39,8 @@ impl Submission {
     /// Hands over what may be handed over of each queue. True: something moved, so others may move too.
     pub(super) fn hand_over(&self, state: &mut State, now: Instant, after: &mut Vec<After>) -> bool {
         let mut moved = false;
-        for index in 0..state.queues.len() {
+        // Removal of one that is empty and closed leaves the others in their order.
+        for index in (0..state.queues.len()).rev() {
             loop {
                 let step = self.hand_over_head(state, index, now, after);
                 moved |= step != Step::Stuck;
@@ -52,12 +54,12 @@ impl Submission {
 
     /// Hands over what may be handed over of one queue's first entry.
     fn hand_over_head(&self, state: &mut State, index: usize, now: Instant, after: &mut Vec<After>) -> Step {
-        let Some(queue) = state.queues[index].as_mut() else { return Step::Stuck };
-        let id = QueueId(index as u32);
+        let (id, queue) = &mut state.queues[index];
+        let id = *id;
         match queue.entries.pop_front() {
             None => {
                 if queue.closed {
-                    state.queues[index] = None;
+                    state.queues.remove(index);
                     state.engine.remove_queue(id);
                 }
                 Step::Stuck
@@ -282,11 +284,19 @@ impl State {
             Item::Declare { accesses } => {
                 engine.declare(queue, &recording.accesses[accesses.start as usize..accesses.end as usize]);
             }
-            Item::Barrier { after, before, visibility } => engine.barrier(queue, *after, *before, *visibility),
+            Item::Barrier { after, before, visibility } => {
+                engine.barrier(queue, *after, *before, *visibility)
+            }
             Item::MemoryBarrier { scope, resources, after, before } => {
                 let named = &recording.accesses[resources.start as usize..resources.end as usize];
-                let resources: Vec<_> = named.iter().map(|access| access.resource).collect();
-                engine.memory_barrier(queue, filter(*scope, &resources), *after, *before);
+                let resources: SmallVec<[_; 8]> = named.iter().map(|access| access.resource).collect();
+                let scope = fencepost_core::BarrierScope::from_bits_truncate(scope.bits() as u32);
+                let filter = if resources.is_empty() {
+                    BarrierFilter::Scope(scope)
+                } else {
+                    BarrierFilter::Resources(&resources)
+                };
+                engine.memory_barrier(queue, filter, *after, *before);
             }
             Item::ConsumerBarrier { after_queue, before, visibility } => {
                 engine.consumer_barrier(queue, *after_queue, *before, *visibility);

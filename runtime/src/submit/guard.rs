@@ -77,15 +77,11 @@ impl State {
                 return Some(InFlight { command_buffer: owner.label(), ..found });
             }
         }
-        self.queues.iter().flatten().find_map(|queue| self.conflict_behind(&queue.entries, cpu))
+        self.queues.iter().find_map(|(_, queue)| self.conflict_behind(&queue.entries, cpu))
     }
 
     /// Among what is still to be handed over: up to a wait that only the CPU may release, for there the CPU decides the order.
-    fn conflict_behind(
-        &self,
-        entries: &std::collections::VecDeque<Entry>,
-        cpu: &Access,
-    ) -> Option<InFlight> {
+    fn conflict_behind(&self, entries: &std::collections::VecDeque<Entry>, cpu: &Access) -> Option<InFlight> {
         for entry in entries {
             match entry {
                 Entry::Wait { event, value } if event.is_shared() && event.is_below(*value) => return None,
@@ -115,7 +111,9 @@ impl State {
         let start = items.start;
         let hit = start
             + recording.items[items].iter().position(|item| {
-                let (Item::Command { accesses, .. } | Item::Declare { accesses }) = item else { return false };
+                let (Item::Command { accesses, .. } | Item::Declare { accesses }) = item else {
+                    return false;
+                };
                 let accesses = &recording.accesses[accesses.start as usize..accesses.end as usize];
                 accesses.iter().any(|access| self.engine.conflict(access, cpu).is_some())
             })?;

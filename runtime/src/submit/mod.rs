@@ -63,7 +63,8 @@ pub(crate) struct Submission {
 #[derive(Debug)]
 struct State {
     engine: Engine,
-    queues: Vec<Option<Queue>>,
+    /// In order of creation: few, and looked through whenever something may have moved.
+    queues: Vec<(QueueId, Queue)>,
     /// In release order.
     in_flight: VecDeque<Arc<Part>>,
     holds: Vec<(u64, fencepost_core::Access)>,
@@ -80,7 +81,11 @@ struct State {
 enum After {
     Scheduled(Arc<CommandBufferState>),
     Close(Arc<CommandBufferState>),
-    Break { event: Arc<EventBody>, value: u64, error: Error },
+    Break {
+        event: Arc<EventBody>,
+        value: u64,
+        error: Error,
+    },
     /// Maybe the last handles: what they hold gives names back, which takes the lock.
     DropRecording(Arc<Recording>),
     DropEvent(Arc<EventBody>),
@@ -123,11 +128,7 @@ impl Submission {
     pub(crate) fn add_queue(&self, mode: QueueMode, max_uncompleted: usize) -> QueueId {
         let mut state = self.state.lock();
         let id = state.engine.add_queue(mode);
-        let index = id.0 as usize;
-        if state.queues.len() <= index {
-            state.queues.resize_with(index + 1, || None);
-        }
-        state.queues[index] = Some(Queue::new(mode, max_uncompleted));
+        state.queues.push((id, Queue::new(mode, max_uncompleted)));
         id
     }
 
@@ -275,7 +276,7 @@ impl Submission {
 
     fn set_timer(&self, state: &State) {
         let Some(timeout) = state.event_timeout else { return };
-        let held = state.queues.iter().flatten().filter_map(|queue| queue.held_since).min();
+        let held = state.queues.iter().filter_map(|(_, queue)| queue.held_since).min();
         let user: Weak<dyn EventUser> = self.this.clone();
         self.timer.set(held.and_then(|since| since.checked_add(timeout)), &user);
     }
@@ -322,7 +323,7 @@ impl EventUser for Submission {
 
 impl State {
     fn queue(&mut self, id: QueueId) -> Option<&mut Queue> {
-        self.queues.get_mut(id.0 as usize)?.as_mut()
+        self.queues.iter_mut().find(|(name, _)| *name == id).map(|(_, queue)| queue)
     }
 
     /// Whether a group may be committed.
@@ -355,7 +356,7 @@ impl Drop for Submission {
     fn drop(&mut self) {
         // Nothing is in flight: each part holds the submission. What is left was never released, and now nothing will release it.
         let state = self.state.get_mut();
-        for queue in state.queues.iter_mut().flatten() {
+        for (_, queue) in &mut state.queues {
             for entry in queue.entries.drain(..) {
                 if let Entry::Committed(Committed { state: buffer, .. }) = entry {
                     buffer.fail(&SubmitError::DeviceDropped { label: buffer.label() }.into());

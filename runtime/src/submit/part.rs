@@ -9,7 +9,7 @@ use super::Submission;
 use super::command_buffer::CommandBufferState;
 use crate::backend::{Completion, Outcome, PlannedNode};
 use crate::record::Recording;
-use crate::signal::EventBody;
+use crate::signal::{EventBody, EventUser};
 
 /// A run of nodes: the share of one command buffer, or a signal of a queue.
 #[derive(Debug)]

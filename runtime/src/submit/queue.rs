@@ -27,8 +27,14 @@ pub(super) enum Entry {
     /// The place of a command buffer that is not committed yet: it holds back all that is behind it (rule 1.1.3).
     Reserved(Weak<CommandBufferState>),
     Committed(Committed),
-    Signal { event: Arc<EventBody>, value: u64 },
-    Wait { event: Arc<EventBody>, value: u64 },
+    Signal {
+        event: Arc<EventBody>,
+        value: u64,
+    },
+    Wait {
+        event: Arc<EventBody>,
+        value: u64,
+    },
 }
 
 /// A command buffer on its way to the device.

@@ -36,9 +36,8 @@ impl Timer {
             self.shared.changed.notify_one();
         } else if due.is_some() {
             let (shared, user) = (Arc::clone(&self.shared), user.clone());
-            let spawned = std::thread::Builder::new()
-                .name("fencepost timer".into())
-                .spawn(move || shared.run(&user));
+            let spawned =
+                std::thread::Builder::new().name("fencepost timer".into()).spawn(move || shared.run(&user));
             // Without a thread the wait stays a wait; the next commit looks at the clock again.
             state.running = spawned.is_ok();
         }
