@@ -21,4 +21,4 @@ pub use crate::api::{
     StorageMode, TextureDescriptor, TextureKind, TextureUsage,
 };
 pub use crate::error::{Error, ErrorKind, Fault};
-pub use crate::shader::{Function, ShaderError, ShaderErrorKind, lane};
+pub use crate::shader::{Function, HostBinding, HostBuffer, HostContext, ShaderError, ShaderErrorKind, lane};

@@ -86,7 +86,9 @@ impl HostFunction {
         // What the closure shares with others is behind atomics or its own locks, so nothing of ours is left half done.
         catch_unwind(AssertUnwindSafe(|| (self.body)(context))).map_err(|panic| {
             let message = panic.downcast_ref::<&str>().map(|message| (*message).to_owned());
-            message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "(no message)".into())
+            message
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "(no message)".into())
         })
     }
 }

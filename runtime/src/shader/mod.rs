@@ -10,6 +10,7 @@
 //! Absent: 16- and 64-bit scalars, subgroups, 1D, 3D, cube and multisampled textures, ray queries, binding arrays.
 
 mod error;
+mod host;
 pub mod lane;
 mod lower;
 mod module;
@@ -17,6 +18,8 @@ mod module;
 use std::sync::Arc;
 
 pub use error::{ShaderError, ShaderErrorKind};
+pub(crate) use host::HostFunction;
+pub use host::{HostBinding, HostBuffer, HostContext};
 pub(crate) use module::Module;
 
 /// A function that a compute pipeline can be made from.
@@ -31,11 +34,39 @@ pub struct Function {
 pub(crate) enum Body {
     /// Lane IR, for a backend to run or compile.
     Kernel(Arc<lane::Kernel>),
+    /// A closure, for the CPU device to call.
+    Host(Arc<HostFunction>),
 }
 
 impl Function {
     pub(crate) fn kernel(kernel: lane::Kernel) -> Self {
         Self { body: Body::Kernel(Arc::new(kernel)) }
+    }
+
+    /// A kernel that is a Rust closure, for the CPU device alone.
+    ///
+    /// The closure is called with some threadgroups of a dispatch at a time, on several threads at once. What it is bound to is declared
+    /// by `bindings`, in the order in which [`HostContext::buffer`] numbers them: order between commands follows from the declarations.
+    /// A panic ends its command buffer with an error.
+    ///
+    /// ```
+    /// use fencepost::{Function, HostBinding};
+    /// let bindings = [HostBinding::read(0, "input"), HostBinding::write(1, "output")];
+    /// let double = Function::host("double", &bindings, [1, 1, 1], |context| {
+    ///     let (input, output) = (context.buffer(0), context.buffer(1));
+    ///     for group in context.threadgroups() {
+    ///         output.store(group as usize, input.load(group as usize) * 2);
+    ///     }
+    /// });
+    /// assert_eq!(double.name(), "double");
+    /// ```
+    pub fn host(
+        name: &str,
+        bindings: &[HostBinding],
+        threads_per_threadgroup: [u32; 3],
+        body: impl Fn(&HostContext<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        Self { body: Body::Host(HostFunction::new(name, bindings, threads_per_threadgroup, body)) }
     }
 
     pub(crate) fn body(&self) -> &Body {
@@ -46,6 +77,7 @@ impl Function {
     pub fn name(&self) -> &str {
         match &self.body {
             Body::Kernel(kernel) => &kernel.name,
+            Body::Host(function) => function.name(),
         }
     }
 
@@ -53,6 +85,7 @@ impl Function {
     pub fn threads_per_threadgroup(&self) -> [u32; 3] {
         match &self.body {
             Body::Kernel(kernel) => kernel.workgroup_size,
+            Body::Host(function) => function.threads_per_threadgroup(),
         }
     }
 
@@ -60,6 +93,7 @@ impl Function {
     pub fn bindings(&self) -> &[lane::Binding] {
         match &self.body {
             Body::Kernel(kernel) => &kernel.bindings,
+            Body::Host(function) => function.bindings(),
         }
     }
 }
