@@ -47,6 +47,11 @@ impl Stop {
         self.0.store(true, Relaxed);
     }
 
+    /// Takes it back, once the kernel that it was for has ended.
+    pub(crate) fn lower(&self) {
+        self.0.store(false, Relaxed);
+    }
+
     /// Whether kernels are to end.
     pub(crate) fn is_raised(&self) -> bool {
         self.0.load(Relaxed)
