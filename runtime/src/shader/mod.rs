@@ -9,11 +9,18 @@
 //! Everything that a device cannot do is said here, once, with the source line: a backend gets kernels that it can run.
 //! Absent: 16- and 64-bit scalars, subgroups, 1D, 3D, cube and multisampled textures, ray queries, binding arrays.
 
+mod builder;
+mod dump;
 mod error;
+mod fold;
 mod host;
 pub mod lane;
 mod lower;
 mod module;
+mod verify;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -1,0 +1,72 @@
+//! Functions: inlined where they are called.
+
+use naga::{Expression, Function, Handle};
+
+use super::{Frame, Lowered, Lowerer, Result};
+use crate::shader::lane::Statement;
+
+impl Lowerer<'_> {
+    /// Inlines a call.
+    pub(super) fn call(
+        &mut self,
+        callee: Handle<Function>,
+        arguments: &[Handle<Expression>],
+        result: Option<Handle<Expression>>,
+    ) -> Result<()> {
+        self.check_size()?;
+        let module = self.module;
+        let function = &module.functions[callee];
+        let leave = self.builder.label();
+        let info = &self.info[callee];
+        let mut frame = Frame::new(Some(callee), function, info, leave);
+        for &argument in arguments {
+            frame.arguments.push(self.lowered(argument)?);
+        }
+        let allocated = self.allocated();
+        if let Some(returned) = &function.result {
+            let shape = self.shapes.get(returned.ty)?;
+            frame.result = Some(self.allocate(&shape, false)?);
+        }
+        let caller = std::mem::replace(&mut self.frame, frame);
+        self.function_body()?;
+        let callee = std::mem::replace(&mut self.frame, caller);
+        if let (Some(result), Some(place)) = (result, &callee.result) {
+            let words = self.load(place)?;
+            self.frame.values[result.index()] = Some(Lowered::Words(words));
+        }
+        self.release(allocated);
+        Ok(())
+    }
+
+    /// The body of the function in the frame, in a block that `return` leaves.
+    pub(super) fn function_body(&mut self) -> Result<()> {
+        let function = self.frame.function;
+        self.builder.open(false);
+        self.local_variables()?;
+        self.block(&function.body)?;
+        let body = self.builder.close();
+        self.builder.push(Statement::Block { label: self.frame.leave, body });
+        Ok(())
+    }
+
+    /// Places for the local variables. They start anew at every call.
+    fn local_variables(&mut self) -> Result<()> {
+        let function = self.frame.function;
+        for (handle, variable) in function.local_variables.iter() {
+            let shape = self.shapes.get(variable.ty)?;
+            let dynamic = self.usage.local(self.frame.handle, handle);
+            let fresh = self.is_fresh();
+            let place = self.allocate(&shape, dynamic)?;
+            match variable.init {
+                Some(init) if !matches!(function.expressions[init], Expression::ZeroValue(_)) => {
+                    let words = self.words(init)?;
+                    self.store(&place, &words);
+                }
+                _ if fresh => {}
+                _ => self.zero(&place)?,
+            }
+            self.frame.locals[handle.index()] = Some(place);
+        }
+        Ok(())
+    }
+}
