@@ -58,9 +58,15 @@ impl Peer {
     pub fn prepare(&self, workload: &Workload) -> Prepared<'_> {
         let source = wgpu::ShaderSource::Wgsl(Cow::Borrowed(&workload.source));
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source });
+        let layout = self.layout(workload);
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
         let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: None,
-            layout: None,
+            layout: Some(&pipeline_layout),
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
@@ -79,13 +85,44 @@ impl Peer {
                 },
             })
             .collect();
-        let layout = pipeline.get_bind_group_layout(0);
         let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
             layout: &layout,
             entries: &entries,
         });
         Prepared { peer: self, pipeline, group, bound, groups: workload.groups }
+    }
+
+    /// Every binding, used by the kernel or not: a layout that wgpu derives leaves out what is not used.
+    fn layout(&self, workload: &Workload) -> wgpu::BindGroupLayout {
+        let buffer = |ty| wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None };
+        let entries: Vec<_> = (0u32..)
+            .zip(&workload.resources)
+            .map(|(binding, resource)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                count: None,
+                ty: match resource {
+                    Resource::Storage(_) => {
+                        let declared = format!("@binding({binding}) var<storage, read>");
+                        buffer(wgpu::BufferBindingType::Storage { read_only: workload.source.contains(&declared) })
+                    }
+                    Resource::Uniform(_) => buffer(wgpu::BufferBindingType::Uniform),
+                    Resource::Texture { .. } => wgpu::BindingType::Texture {
+                        sample_type: wgpu::TextureSampleType::Float { filterable: true },
+                        view_dimension: wgpu::TextureViewDimension::D2,
+                        multisampled: false,
+                    },
+                    Resource::StorageTexture { .. } => wgpu::BindingType::StorageTexture {
+                        access: wgpu::StorageTextureAccess::WriteOnly,
+                        format: wgpu::TextureFormat::Rgba8Unorm,
+                        view_dimension: wgpu::TextureViewDimension::D2,
+                    },
+                    Resource::LinearSampler => wgpu::BindingType::Sampler(wgpu::SamplerBindingType::Filtering),
+                },
+            })
+            .collect();
+        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
     }
 
     fn bind(&self, resource: &Resource) -> Bound {
@@ -211,4 +248,12 @@ impl Prepared<'_> {
             Some((row, padded)) => bytes.chunks(padded).flat_map(|line| &line[..row]).copied().collect(),
         }
     }
+}
+
+/// Whether naga accepts this WGSL for what lavapipe can do; what is wrong with it otherwise.
+pub fn validate(source: &str) -> Result<(), String> {
+    let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
+    let flags = naga::valid::ValidationFlags::all();
+    let mut validator = naga::valid::Validator::new(flags, naga::valid::Capabilities::default());
+    validator.validate(&module).map(drop).map_err(|error| error.emit_to_string(source))
 }

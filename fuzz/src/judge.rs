@@ -1,0 +1,112 @@
+//! Those who run a kernel, and whether they agree.
+
+use std::fmt;
+
+use fencepost_bench::Workload;
+use fencepost_bench::lavapipe::Peer;
+
+/// Every device that runs kernels here.
+#[derive(Debug)]
+pub struct Judges {
+    peer: Option<Peer>,
+}
+
+/// What came of one kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All gave the same bytes.
+    Agree,
+    /// Two gave different words.
+    Differ {
+        /// Who against whom.
+        who: String,
+        /// The binding.
+        binding: usize,
+        /// The word of the binding.
+        word: usize,
+        /// What the first gave.
+        first: u32,
+        /// What the second gave.
+        second: u32,
+    },
+    /// One refused to run it.
+    Refused {
+        /// Who, and its message.
+        message: String,
+    },
+}
+
+impl Verdict {
+    /// What must stay the same while a kernel is reduced: the way in which it fails.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Agree => "agree".to_owned(),
+            Self::Differ { who, .. } => who.clone(),
+            Self::Refused { message } => message.split(['\n', ':']).take(2).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agree => write!(out, "agree"),
+            Self::Differ { who, binding, word, first, second } => {
+                write!(out, "{who} differ at word {word} of binding {binding}: {first:#x} and {second:#x}")
+            }
+            Self::Refused { message } => write!(out, "refused: {message}"),
+        }
+    }
+}
+
+/// Bindings that a random kernel writes.
+const RESULTS: std::ops::Range<usize> = 1..5;
+
+impl Judges {
+    /// Whoever is on this machine.
+    pub fn new() -> Self {
+        Self { peer: Peer::lavapipe() }
+    }
+
+    /// For people.
+    pub fn names(&self) -> String {
+        self.peer.as_ref().map_or_else(|| "none".to_owned(), |peer| peer.name.clone())
+    }
+
+    /// Runs the kernel everywhere.
+    pub fn judge(&self, workload: &Workload) -> Verdict {
+        let Some(peer) = &self.peer else { return Verdict::Agree };
+        let run = || {
+            let prepared = peer.prepare(workload);
+            prepared.run();
+            RESULTS.map(|binding| prepared.read(binding)).collect::<Vec<_>>()
+        };
+        differ("lavapipe and lavapipe", &run(), &run())
+    }
+}
+
+impl Default for Judges {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The first word that differs.
+fn differ(who: &str, first: &[Vec<u8>], second: &[Vec<u8>]) -> Verdict {
+    for (at, (a, b)) in first.iter().zip(second).enumerate() {
+        let words = |bytes: &[u8]| -> Vec<u32> {
+            bytes.as_chunks::<4>().0.iter().map(|word| u32::from_ne_bytes(*word)).collect()
+        };
+        let (a, b) = (words(a), words(b));
+        if let Some(word) = (0..a.len().max(b.len())).find(|word| a.get(*word) != b.get(*word)) {
+            return Verdict::Differ {
+                who: who.to_owned(),
+                binding: RESULTS.start + at,
+                word,
+                first: a.get(word).copied().unwrap_or_default(),
+                second: b.get(word).copied().unwrap_or_default(),
+            };
+        }
+    }
+    Verdict::Agree
+}
