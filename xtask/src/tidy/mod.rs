@@ -3,6 +3,7 @@
 mod links;
 mod manifests;
 mod rooms;
+mod rules;
 mod shape;
 mod syntax;
 mod tree;
@@ -75,6 +76,7 @@ fn check(files: &[File]) -> Vec<Finding> {
             findings.extend(links::check(file, files));
         }
     }
+    findings.extend(rules::check(files));
     findings.extend(unsafety::check_list(files, unsafety::ALLOWED));
     findings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     findings

@@ -29,6 +29,8 @@ pub(super) struct Function {
     pub(super) line: usize,
     /// From `fn` to the closing brace.
     pub(super) lines: usize,
+    /// Allowed to be long, with a reason: a table.
+    pub(super) table: bool,
 }
 
 impl<'a> Source<'a> {
@@ -91,10 +93,11 @@ struct Reader {
 }
 
 impl Reader {
-    fn function(&mut self, signature: &syn::Signature, body: &syn::Block) {
+    fn function(&mut self, attributes: &[syn::Attribute], signature: &syn::Signature, body: &syn::Block) {
         let line = signature.fn_token.span.start().line;
         let end = body.brace_token.span.close().end().line;
-        self.functions.push(Function { name: signature.ident.to_string(), line, lines: end + 1 - line });
+        let (name, table) = (signature.ident.to_string(), attributes.iter().any(allows_length));
+        self.functions.push(Function { name, line, lines: end + 1 - line, table });
     }
 
     fn path(&mut self, line: usize, segments: Vec<String>) {
@@ -158,6 +161,17 @@ impl Reader {
     }
 }
 
+/// `#[allow(clippy::too_many_lines, reason = "…")]`.
+fn allows_length(attribute: &syn::Attribute) -> bool {
+    match &attribute.meta {
+        syn::Meta::List(list) if attribute.path().is_ident("allow") => {
+            let words = list.tokens.to_string();
+            words.contains("too_many_lines") && words.contains("reason")
+        }
+        _ => false,
+    }
+}
+
 /// Whether an item exists only in test builds (or only as documentation).
 fn only_in_tests(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
@@ -183,19 +197,19 @@ impl<'ast> Visit<'ast> for Reader {
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
         let before = self.test_file;
         self.test_file |= only_in_tests(&item.attrs);
-        self.function(&item.sig, &item.block);
+        self.function(&item.attrs, &item.sig, &item.block);
         visit::visit_item_fn(self, item);
         self.test_file = before;
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        self.function(&item.sig, &item.block);
+        self.function(&item.attrs, &item.sig, &item.block);
         visit::visit_impl_item_fn(self, item);
     }
 
     fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
         if let Some(body) = &item.default {
-            self.function(&item.sig, body);
+            self.function(&item.attrs, &item.sig, body);
         }
         visit::visit_trait_item_fn(self, item);
     }
@@ -262,8 +276,8 @@ mod tests {
     #[test]
     fn functions_are_measured_from_their_keyword() {
         parse("/// Doc.\nfn f() {\n    let a = 1;\n}\nimpl X { fn g(&self) {} }", |source| {
-            let f = Function { name: "f".to_owned(), line: 2, lines: 3 };
-            let g = Function { name: "g".to_owned(), line: 5, lines: 1 };
+            let f = Function { name: "f".to_owned(), line: 2, lines: 3, table: false };
+            let g = Function { name: "g".to_owned(), line: 5, lines: 1, table: false };
             assert_eq!(source.functions, [f, g]);
         });
     }

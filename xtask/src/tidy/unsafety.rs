@@ -5,7 +5,16 @@ use super::syntax::Source;
 use super::tree::File;
 
 /// Every file with unsafe code, and why it needs some.
-pub(super) const ALLOWED: &[(&str, &str)] = &[];
+pub(super) const ALLOWED: &[(&str, &str)] = &[
+    (
+        "runtime/src/backend/cpu/memory.rs",
+        "memory that kernels race on is allocated by hand and seen as atomic words",
+    ),
+    (
+        "runtime/src/backend/cpu/memory/bytes.rs",
+        "long copies by string instructions, which the compiler cannot see through",
+    ),
+];
 
 pub(super) fn check(source: &Source<'_>, allowed: &[(&str, &str)]) -> Vec<Finding> {
     let listed = allowed.iter().any(|(path, _)| *path == source.path);
