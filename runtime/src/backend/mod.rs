@@ -7,9 +7,14 @@ use fencepost_core::NodeId;
 
 use crate::record::{Recording, TextureRegion, TextureShape};
 use crate::shader::Function;
-use crate::{Error, SizeAndAlign};
+use crate::{CpuOptions, Error, Schedule, SizeAndAlign};
 
 pub(crate) mod cpu;
+
+/// The device that is always there.
+pub(crate) fn open_cpu(options: CpuOptions) -> Arc<dyn Backend> {
+    Arc::new(cpu::CpuDevice::new(&options))
+}
 
 /// A device's memory, pipelines and execution.
 pub(crate) trait Backend: Send + Sync + Debug {
@@ -39,6 +44,8 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn wait_ends(&self);
     /// Whether this device ever holds work back, so that those who poll must call [`drive`](Self::drive).
     fn holds_back(&self) -> bool;
+    /// From the next call of [`submit`](Self::submit) on, legal orders are chosen so. Devices that cannot choose do nothing.
+    fn set_schedule(&self, schedule: Schedule);
 }
 
 /// A kernel that a backend can run. Downcast by the backend that made it.

@@ -87,7 +87,8 @@ impl Graph {
             let predecessors =
                 &planned.predecessors[node.predecessors.start as usize..node.predecessors.end as usize];
             let weight = weigh(part, node.work);
-            let payload = Payload { part: Some(Arc::clone(part)), tag: node.tag, work: node.work, cause: None };
+            let payload =
+                Payload { part: Some(Arc::clone(part)), tag: node.tag, work: node.work, cause: None };
             let slot = self.insert_node(&mut names, node, predecessors, payload, weight, ready);
             names.note(node.id, slot);
         }

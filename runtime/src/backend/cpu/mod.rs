@@ -1,4 +1,149 @@
-//! The CPU device.
+//! The CPU device: always there, and the place where a wrong order shows.
+//!
+//! It runs the graph of nodes itself: a node starts when its predecessors have ended. *How* it picks among the ready ones is a schedule:
+//! [`pool`] runs as much at once as there are threads, [`schedule`] one thing at a time in an order chosen against the program. Both
+//! share one graph ([`graph`]), one way to run units of a command ([`job`]) and one clock ([`floor`]), so the schedule may change while
+//! work is in flight.
+//!
+//! ```text
+//!   submit ─► graph ─► ready ─► pool or adversary ─► job: units ─► interpreter, host function, transfer
+//!               ▲                                                                   │
+//!               └──────────────────── end: successors ◄─────────────────────────────┘
+//! ```
+mod claim;
+mod floor;
+mod graph;
 pub(crate) mod interpreter;
+mod job;
+mod links;
 pub(crate) mod memory;
+mod mipmap;
+mod pipeline;
+mod pool;
+mod random;
+mod schedule;
+mod sleep;
+#[cfg(test)]
+mod tests;
 pub(crate) mod texel;
+mod transfer;
+mod watch;
+
+use std::sync::Arc;
+
+use fencepost_core::NodeId;
+use parking_lot::RwLock;
+
+use crate::backend::{Allocation, Backend, Pipeline, Planned};
+use crate::record::{LinearLayout, TextureRegion, TextureShape};
+use crate::shader::Function;
+use crate::{CpuOptions, Error, Schedule, SizeAndAlign};
+use floor::Floor;
+use memory::Memory;
+use pipeline::CpuPipeline;
+use pool::Pool;
+use schedule::Adversary;
+use texel::TextureLayout;
+
+/// A device that needs nothing but the CPU.
+#[derive(Debug)]
+pub(crate) struct CpuDevice {
+    floor: Arc<Floor>,
+    threads: usize,
+    runner: RwLock<Runner>,
+}
+
+/// Who runs what is ready.
+#[derive(Debug)]
+enum Runner {
+    Pool(Pool),
+    Adversary(Adversary),
+}
+
+impl CpuDevice {
+    /// Makes a device. Its threads start with its first work.
+    pub(crate) fn new(options: &CpuOptions) -> Self {
+        let floor = Arc::new(Floor::new(options.kernel_timeout));
+        let runner = RwLock::new(Runner::new(&floor, options.threads, options.schedule));
+        Self { floor, threads: options.threads, runner }
+    }
+}
+
+impl Runner {
+    fn new(floor: &Arc<Floor>, threads: usize, schedule: Schedule) -> Self {
+        match schedule {
+            Schedule::Parallel => Self::Pool(Pool::new(Arc::clone(floor), threads)),
+            Schedule::Adversarial(seed) => Self::Adversary(Adversary::new(Arc::clone(floor), seed)),
+        }
+    }
+}
+
+impl Backend for CpuDevice {
+    fn name(&self) -> String {
+        "CPU".into()
+    }
+
+    fn max_buffer_length(&self) -> u64 {
+        MAX_BUFFER_LENGTH
+    }
+
+    fn allocate(&self, bytes: u64) -> Result<Arc<dyn Allocation>, Error> {
+        Ok(Arc::new(Memory::new(bytes)?))
+    }
+
+    fn texture_size_and_align(&self, shape: &TextureShape) -> SizeAndAlign {
+        SizeAndAlign { size: TextureLayout::new(shape).bytes(), align: TextureLayout::alignment() }
+    }
+
+    fn read_texture(&self, region: &TextureRegion, layout: LinearLayout, out: &mut [u8]) {
+        transfer::read(region, layout, out);
+    }
+
+    fn write_texture(&self, region: &TextureRegion, layout: LinearLayout, bytes: &[u8]) {
+        transfer::write(region, layout, bytes);
+    }
+
+    fn pipeline(&self, function: &Function) -> Result<Arc<dyn Pipeline>, Error> {
+        Ok(Arc::new(CpuPipeline::new(function)))
+    }
+
+    fn submit(&self, work: &Planned) {
+        match &*self.runner.read() {
+            Runner::Pool(pool) => pool.submit(work),
+            Runner::Adversary(adversary) => adversary.submit(work),
+        }
+    }
+
+    fn retire(&self, below: NodeId) {
+        self.floor.graph.retire(below);
+    }
+
+    fn drive(&self) {
+        if let Runner::Adversary(adversary) = &*self.runner.read() {
+            adversary.drive();
+        }
+    }
+
+    fn wait_begins(&self) {
+        if let Runner::Adversary(adversary) = &*self.runner.read() {
+            adversary.wait_begins();
+        }
+    }
+
+    fn wait_ends(&self) {
+        if let Runner::Adversary(adversary) = &*self.runner.read() {
+            adversary.wait_ends();
+        }
+    }
+
+    fn holds_back(&self) -> bool {
+        matches!(&*self.runner.read(), Runner::Adversary(_))
+    }
+
+    fn set_schedule(&self, schedule: Schedule) {
+        *self.runner.write() = Runner::new(&self.floor, self.threads, schedule);
+    }
+}
+
+/// Word indices of kernels are 32 bits wide.
+const MAX_BUFFER_LENGTH: u64 = 1 << 34;

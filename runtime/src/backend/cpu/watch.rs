@@ -175,7 +175,8 @@ impl Shared {
             let now = self.clock.elapsed().saturating_sub(limit);
             idle = if state.active > 0 { 0 } else { idle + 1 };
             for post in &self.posts {
-                post.watched.stop_before(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), || post.stop.raise());
+                post.watched
+                    .stop_before(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), || post.stop.raise());
             }
         }
         // Whoever enters now finds `running` false and starts another watchdog.

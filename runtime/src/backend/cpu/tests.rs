@@ -1,0 +1,1 @@
+//! Schedules run end to end.
