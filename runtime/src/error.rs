@@ -2,13 +2,19 @@
 //! change.
 //!
 //! A misuse that one call can see is an error of that call. What goes wrong while work runs is an error of the command buffer.
+mod binding;
 mod device;
+mod encode;
+mod resource;
 mod submit;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use binding::{BindingError, Place};
 pub(crate) use device::DeviceError;
+pub(crate) use encode::EncodeError;
+pub(crate) use resource::ResourceError;
 pub(crate) use submit::SubmitError;
 
 /// What went wrong, and whose fault it is.
