@@ -6,6 +6,7 @@ mod binding;
 mod device;
 mod encode;
 mod resource;
+mod shader;
 mod submit;
 
 use std::fmt;

@@ -12,13 +12,18 @@ mod signal;
 mod submit;
 
 pub use bytemuck::Pod;
-pub use fencepost_core::{Stage, Stages, Visibility};
+pub use fencepost_core::{BarrierScope, QueueMode, Stage, Stages, Visibility};
 
 pub use crate::api::{
-    AddressMode, BarrierScope, CommandBufferStatus, CommandEncoderErrorState, CompareFunction, CpuCacheMode,
-    CpuOptions, DispatchType, Filter, HazardTrackingMode, HeapDescriptor, HeapKind, MipFilter, PassKind,
-    PixelFormat, Region, ResourceOptions, ResourceUsage, SamplerDescriptor, Schedule, SizeAndAlign,
-    StorageMode, TextureDescriptor, TextureKind, TextureUsage,
+    AddressMode, AnyEvent, BindingIndex, BlitCommandEncoder, Buffer, BufferLayout, BufferReadGuard,
+    BufferWriteGuard, CommandAllocator, CommandBuffer, CommandBufferDescriptor, CommandBufferEncoderInfo,
+    CommandBufferStatus, CommandEncoderErrorState, CommandQueue, CommandQueueDescriptor, Commit,
+    CommitFeedback, CommitOptions, CompareFunction, ComputeCommandEncoder, ComputePipelineState,
+    CpuCacheMode, CpuOptions, Device, DispatchType, Event, Fence, Filter, HazardTrackingMode, Heap,
+    HeapDescriptor, HeapKind, Library, MipFilter, PassKind, PixelFormat, Region, Resource, ResourceOptions,
+    ResourceUsage, SamplerDescriptor, SamplerState, Schedule, SharedEvent, SizeAndAlign, StorageMode,
+    Texture, TextureDescriptor, TextureKind, TexturePlace, TextureUsage,
 };
 pub use crate::error::{Error, ErrorKind, Fault};
 pub use crate::shader::{Function, HostBinding, HostBuffer, HostContext, ShaderError, ShaderErrorKind, lane};
+pub use crate::signal::SharedEventListener;

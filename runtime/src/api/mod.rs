@@ -3,16 +3,55 @@
 //! Names are Metal's. What differs between Metal 3 and Metal 4 is the mode of a queue, not a second set of types: a *tracked* queue
 //! gives birth to its command buffers and orders conflicting uses of tracked resources by itself; an *explicit* queue takes command
 //! buffers in groups and orders nothing that no barrier, fence or event orders. Nothing here names a backend.
+mod binding_index;
+mod blit_encoder;
+mod buffer;
+mod command_allocator;
+mod command_buffer;
+mod commit;
+mod compute_encoder;
+mod device;
+mod encoder;
+mod event;
 mod fence;
+mod guard;
+mod heap;
 mod label;
+mod library;
 mod options;
+mod pipeline;
 mod pixel_format;
+mod queue;
 mod resource;
 mod sampler;
+mod sampler_state;
+mod texture;
+mod transfer;
 
+pub(crate) use compute_encoder::Slot;
 pub(crate) use fence::FenceBody;
+pub(crate) use heap::HeapShared;
 pub(crate) use resource::ResourceCore;
 
+pub use binding_index::BindingIndex;
+pub use blit_encoder::BlitCommandEncoder;
+pub use buffer::Buffer;
+pub use command_allocator::CommandAllocator;
+pub use command_buffer::{CommandBuffer, CommandBufferDescriptor, CommandBufferEncoderInfo};
+pub use commit::{Commit, CommitFeedback, CommitOptions};
+pub use compute_encoder::ComputeCommandEncoder;
+pub use device::Device;
+pub use event::{AnyEvent, Event, SharedEvent};
+pub use fence::Fence;
+pub use guard::{BufferReadGuard, BufferWriteGuard};
+pub use heap::Heap;
+pub use library::Library;
 pub use options::*;
+pub use pipeline::ComputePipelineState;
 pub use pixel_format::PixelFormat;
+pub use queue::{CommandQueue, CommandQueueDescriptor};
+pub use resource::Resource;
 pub use sampler::{AddressMode, CompareFunction, Filter, MipFilter, SamplerDescriptor};
+pub use sampler_state::SamplerState;
+pub use texture::Texture;
+pub use transfer::{BufferLayout, TexturePlace};

@@ -6,20 +6,6 @@ use bitflags::bitflags;
 use crate::PixelFormat;
 
 bitflags! {
-    /// Kinds of resource that a memory barrier covers. The bit values are those of `MTLBarrierScope`.
-    #[doc(alias = "MTLBarrierScope")]
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-    pub struct BarrierScope: u64 {
-        /// Buffers.
-        const BUFFERS = 1 << 0;
-        /// Textures.
-        const TEXTURES = 1 << 1;
-        /// Attachments of render passes; no compute command touches one.
-        const RENDER_TARGETS = 1 << 2;
-    }
-}
-
-bitflags! {
     /// How commands use a resource that they reach by other ways than a binding. The bit values are those of `MTLResourceUsage`.
     #[doc(alias = "MTLResourceUsage")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

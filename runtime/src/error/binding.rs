@@ -14,15 +14,19 @@ pub(crate) enum BindingError {
          Bind a larger range"
     )]
     TooSmall { function: String, needed: u64, place: Place, bound: String, bound_bytes: u64 },
-    #[error("binding index (group {group}, binding {binding}) is out of range: groups go to {groups}, bindings to {bindings}")]
+    #[error(
+        "binding index (group {group}, binding {binding}) is out of range: groups go to {groups}, bindings to {bindings}"
+    )]
     Index { group: u32, binding: u32, groups: u32, bindings: u32 },
-    #[error("a dispatch of `{function}` with {grid:?} {unit} has a dimension of 0. Leave the dispatch out, or give each dimension 1 or more")]
+    #[error(
+        "a dispatch of `{function}` with {grid:?} {unit} has a dimension of 0. Leave the dispatch out, or give each dimension 1 or more"
+    )]
     EmptyGrid { function: String, grid: [u32; 3], unit: &'static str },
     #[error(
         "a dispatch of `{function}` asks for {groups:?} threadgroups, but at most {limit:?} fit, \
          and no more than 2^32 threads in one dimension. Split it"
     )]
-    LargeGrid { function: String, groups: [u64; 3], limit: [u32; 3] },
+    LargeGrid { function: String, groups: [u32; 3], limit: [u32; 3] },
     #[error("`set_bytes` takes from 1 to {limit} bytes, not {length}. Use a buffer for more")]
     BytesLength { length: usize, limit: usize },
 }

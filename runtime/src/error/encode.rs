@@ -22,12 +22,22 @@ pub(crate) enum EncodeError {
     #[error("{call} on {buffer} before its commit would never return. Commit it first")]
     NotCommitted { call: &'static str, buffer: String },
     #[error("{call} belongs to {belongs}, but {object} is {is}. {mend}")]
-    WrongMode { call: &'static str, belongs: &'static str, object: String, is: &'static str, mend: &'static str },
-    #[error("{what} belongs to device `{theirs}`, but {user} belongs to device `{ours}`. Use objects of one device")]
+    WrongMode {
+        call: &'static str,
+        belongs: &'static str,
+        object: String,
+        is: &'static str,
+        mend: &'static str,
+    },
+    #[error(
+        "{what} belongs to device `{theirs}`, but {user} belongs to device `{ours}`. Use objects of one device"
+    )]
     WrongDevice { what: String, theirs: String, user: String, ours: String },
     #[error("{buffer} belongs to another queue than {queue}. Commit it to the queue that made it")]
     WrongQueue { buffer: String, queue: String },
-    #[error("{allocator} serves {other}, which is still open. End that command buffer first, or use another allocator")]
+    #[error(
+        "{allocator} serves {other}, which is still open. End that command buffer first, or use another allocator"
+    )]
     AllocatorShared { allocator: String, other: String },
     #[error(
         "reset of {allocator} while {in_flight} command buffers recorded from it have not completed. \
@@ -50,7 +60,13 @@ pub(crate) enum EncodeError {
         "the CPU holds bytes {held:?} of {resource} for {access} by a guard, and command {command} of {buffer} would use them. \
          Drop the guard before the commit"
     )]
-    Held { held: std::ops::Range<u64>, resource: String, access: &'static str, command: String, buffer: String },
+    Held {
+        held: std::ops::Range<u64>,
+        resource: String,
+        access: &'static str,
+        command: String,
+        buffer: String,
+    },
 }
 
 impl Cause for EncodeError {

@@ -6,7 +6,9 @@ use crate::{PixelFormat, StorageMode};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResourceError {
-    #[error("{call}: bytes {start}..{end} are outside of {buffer}, which has {length} bytes. Ask for a part of it")]
+    #[error(
+        "{call}: bytes {start}..{end} are outside of {buffer}, which has {length} bytes. Ask for a part of it"
+    )]
     Bytes { call: &'static str, start: u64, end: u64, buffer: String, length: u64 },
     #[error("{call}: {what} {asked:?} is outside of {texture}, which has {has}. Ask for a part of it")]
     Texels { call: &'static str, what: &'static str, asked: Range<u64>, texture: String, has: String },
@@ -26,7 +28,9 @@ pub(crate) enum ResourceError {
         right_value: String,
         mend: &'static str,
     },
-    #[error("{call}: source and destination overlap in {resource} ({source_range} and {destination_range}). Copy in two steps")]
+    #[error(
+        "{call}: source and destination overlap in {resource} ({source_range} and {destination_range}). Copy in two steps"
+    )]
     Overlap { call: &'static str, resource: String, source_range: String, destination_range: String },
     #[error("{call}: {texture} has the format {format:?}, which {why}. {mend}")]
     Format { call: &'static str, texture: String, format: PixelFormat, why: &'static str, mend: &'static str },
@@ -36,7 +40,9 @@ pub(crate) enum ResourceError {
     Storage { call: &'static str, resource: String, mode: StorageMode, mend: &'static str },
     #[error("{call}: {what} {asked} is asked for on {heap}, whose own is {own}. Use the heap's")]
     HeapMode { call: &'static str, what: &'static str, asked: String, heap: String, own: String },
-    #[error("{call}: tracked hazards are asked for on {heap}, which is untracked. Make the heap tracked, or order the uses yourself")]
+    #[error(
+        "{call}: tracked hazards are asked for on {heap}, which is untracked. Make the heap tracked, or order the uses yourself"
+    )]
     HeapTracking { call: &'static str, heap: String },
     #[error("{call} belongs to {belongs} heaps, but {heap} is of the other kind. {mend}")]
     HeapKind { call: &'static str, belongs: &'static str, heap: String, mend: &'static str },
@@ -53,9 +59,22 @@ pub(crate) enum ResourceError {
     )]
     Reused { call: &'static str, resource: String, heap: String },
     #[error("{call} of {part} of {resource} while {command} in flight {does}. {mend}")]
-    InFlight { call: &'static str, part: String, resource: String, command: String, does: &'static str, mend: &'static str },
-    #[error("{call} of {part} of {resource}, which a guard of the CPU holds for {access}. Drop that guard first")]
+    InFlight {
+        call: &'static str,
+        part: String,
+        resource: String,
+        command: String,
+        does: &'static str,
+        mend: &'static str,
+    },
+    #[error(
+        "{call} of {part} of {resource}, which a guard of the CPU holds for {access}. Drop that guard first"
+    )]
     Guarded { call: &'static str, part: String, resource: String, access: &'static str },
+    #[error("{call} with a usage that says neither read nor write. Say what the kernels do")]
+    NoUsage { call: &'static str },
+    #[error("{what}: that range is empty or starts below 0. Give the lower level first")]
+    Levels { what: String },
     #[error("{what} is not supported. {mend}")]
     Unsupported { what: String, mend: &'static str },
 }
@@ -71,7 +90,9 @@ impl Cause for ResourceError {
             | Self::Overlap { .. }
             | Self::Format { .. }
             | Self::Usage { .. }
-            | Self::HeapKind { .. } => ErrorKind::InvalidArgument,
+            | Self::HeapKind { .. }
+            | Self::NoUsage { .. }
+            | Self::Levels { .. } => ErrorKind::InvalidArgument,
             Self::Storage { .. } | Self::HeapMode { .. } => ErrorKind::WrongStorageMode,
             Self::HeapTracking { .. } => ErrorKind::WrongTrackingMode,
             Self::HeapFull { .. } => ErrorKind::HeapExhausted,

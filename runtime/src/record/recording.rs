@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use fencepost_core::Access;
 use parking_lot::Mutex;
 
-use crate::api::FenceBody;
+use crate::api::{FenceBody, HeapShared};
 use crate::backend::Pipeline;
 use crate::record::{Bound, BufferBody, Command, Item, SamplerBody, TextureView, Transfer};
 
@@ -33,8 +33,12 @@ pub(crate) struct Recording {
     pub(crate) words: Vec<u32>,
     /// Fences that items name: held so that a name is not given to another one meanwhile.
     pub(crate) fences: Vec<Arc<FenceBody>>,
+    /// Heaps that declarations name.
+    pub(crate) heaps: Vec<Arc<HeapShared>>,
     /// Labels by index; commands and passes without one have none.
     pub(crate) labels: Vec<String>,
+    /// Marks left in passes: which pass of this recording, and the label.
+    pub(crate) signposts: Vec<(u32, u32)>,
     /// Where the vectors go at the end.
     pub(crate) pool: Weak<RecordingPool>,
 }
@@ -43,6 +47,17 @@ impl Recording {
     /// The label of an item, if it has one.
     pub(crate) fn label(&self, index: Option<u32>) -> Option<&str> {
         self.labels.get(index? as usize).map(String::as_str)
+    }
+
+    /// Bytes that the commands take.
+    pub(crate) fn bytes(&self) -> u64 {
+        let bytes = size_of_val(&*self.items)
+            + size_of_val(&*self.commands)
+            + size_of_val(&*self.accesses)
+            + size_of_val(&*self.bindings)
+            + size_of_val(&*self.transfers)
+            + size_of_val(&*self.words);
+        bytes as u64
     }
 
     fn clear(&mut self) {
@@ -57,7 +72,9 @@ impl Recording {
         self.transfers.clear();
         self.words.clear();
         self.fences.clear();
+        self.heaps.clear();
         self.labels.clear();
+        self.signposts.clear();
     }
 }
 

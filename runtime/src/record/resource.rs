@@ -2,7 +2,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use fencepost_core::ResourceId;
+use fencepost_core::{Extent, ResourceId};
 
 use crate::api::ResourceCore;
 use crate::backend::Allocation;
@@ -44,6 +44,15 @@ pub(crate) struct TextureShape {
     pub(crate) slices: u32,
 }
 
+impl TextureShape {
+    /// Texels of a level: half of the level before, rounded down, at least one.
+    pub(crate) const fn level_size(&self, level: u32) -> [u32; 2] {
+        let width = if level < 32 { self.width >> level } else { 0 };
+        let height = if level < 32 { self.height >> level } else { 0 };
+        [if width == 0 { 1 } else { width }, if height == 0 { 1 } else { height }]
+    }
+}
+
 /// A texture: a range of an allocation, laid out by the backend.
 #[derive(Debug)]
 pub(crate) struct TextureBody {
@@ -69,6 +78,36 @@ pub(crate) struct TextureView {
     pub(crate) slices: u32,
     /// Bound as an array (a 2D array with one slice is still an array).
     pub(crate) array: bool,
+}
+
+impl TextureView {
+    /// All of a texture, as it is.
+    pub(crate) fn whole(body: &Arc<TextureBody>) -> Self {
+        let TextureShape { format, mips, slices, .. } = body.shape;
+        Self { body: Arc::clone(body), format, first_mip: 0, mips, first_slice: 0, slices, array: slices > 1 }
+    }
+
+    /// The mips and slices of the body that it shows.
+    pub(crate) fn extent(&self) -> Extent {
+        Extent::Subresources {
+            mips: self.first_mip..self.first_mip + self.mips,
+            slices: self.first_slice..self.first_slice + self.slices,
+        }
+    }
+
+    /// Texels of a level of the view, counted from its first one.
+    pub(crate) fn level_size(&self, level: u32) -> [u32; 2] {
+        self.body.shape.level_size(self.first_mip + level)
+    }
+}
+
+impl PartialEq for TextureView {
+    /// The same body, seen in the same way.
+    fn eq(&self, other: &Self) -> bool {
+        let seen =
+            |view: &Self| (view.format, view.first_mip, view.mips, view.first_slice, view.slices, view.array);
+        Arc::ptr_eq(&self.body, &other.body) && seen(self) == seen(other)
+    }
 }
 
 /// A rectangle of one mip of some slices. The view's format is the body's; mip and slices count from those of the body.

@@ -290,9 +290,8 @@ impl State {
             Item::MemoryBarrier { scope, resources, after, before } => {
                 let named = &recording.accesses[resources.start as usize..resources.end as usize];
                 let resources: SmallVec<[_; 8]> = named.iter().map(|access| access.resource).collect();
-                let scope = fencepost_core::BarrierScope::from_bits_truncate(scope.bits() as u32);
                 let filter = if resources.is_empty() {
-                    BarrierFilter::Scope(scope)
+                    BarrierFilter::Scope(*scope)
                 } else {
                     BarrierFilter::Resources(&resources)
                 };

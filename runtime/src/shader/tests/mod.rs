@@ -3,7 +3,6 @@
 use super::lane::Kernel;
 use super::{Module, ShaderErrorKind, verify};
 
-
 /// Lowers the function `main`.
 fn kernel(source: &str) -> Kernel {
     let module = Module::from_wgsl(source).unwrap_or_else(|error| panic!("{error}\n{source}"));
@@ -35,6 +34,7 @@ fn adds_one() {
 
 #[test]
 fn refuses_half_floats() {
-    let error = refusal("enable f16;\n@compute @workgroup_size(1) fn main() { var x: f16 = 1.0h; x = x + x; }");
+    let error =
+        refusal("enable f16;\n@compute @workgroup_size(1) fn main() { var x: f16 = 1.0h; x = x + x; }");
     assert_eq!(error.kind(), ShaderErrorKind::Unsupported, "{error}");
 }

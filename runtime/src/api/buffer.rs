@@ -1,0 +1,295 @@
+//! Buffers: bytes that kernels read and write.
+//!
+//! The CPU reaches them by copies and by guards, never by a pointer: each looks first whether work in flight uses the bytes, and says
+//! which command does. So there is no race to lose, whatever the program forgets.
+use std::fmt;
+use std::ops::{Range, RangeBounds};
+use std::sync::Arc;
+
+use fencepost_core::{ResourceDescriptor, ResourceId, ResourceShape, Tracking};
+
+use crate::api::device::{DeviceShared, check_length, label_or_empty};
+use crate::api::guard::{self, BufferReadGuard, BufferWriteGuard};
+use crate::api::label::Label;
+use crate::api::resource::{Home, Resource, ResourceCore, ResourceRef, resolve_options, sealed};
+use crate::error::ResourceError;
+use crate::record::BufferBody;
+use crate::{Device, Error, HazardTrackingMode, Pod, ResourceOptions, SizeAndAlign};
+
+/// Bytes that kernels and copies read and write.
+///
+/// Clones are the same buffer. Its memory lives until the last clone is gone and no work in flight uses it.
+///
+/// ```
+/// use fencepost::{Device, ErrorKind};
+/// let device = Device::cpu();
+/// let buffer = device.new_buffer(16, Default::default())?;
+/// buffer.write(4, &[1.5f32, 2.5])?;
+/// assert_eq!(buffer.read::<f32>(..)?, [0.0, 1.5, 2.5, 0.0]);
+/// assert_eq!(buffer.read::<f32>(8..32).unwrap_err().kind(), ErrorKind::OutOfBounds);
+/// # Ok::<(), fencepost::Error>(())
+/// ```
+#[doc(alias = "MTLBuffer")]
+#[derive(Clone)]
+pub struct Buffer {
+    pub(crate) body: Arc<BufferBody>,
+    /// As asked for; the body's is rounded up to whole words.
+    length: u64,
+}
+
+impl Buffer {
+    pub(crate) fn create(
+        device: &Arc<DeviceShared>,
+        length: u64,
+        options: ResourceOptions,
+    ) -> Result<Self, Error> {
+        const CALL: &str = "`new_buffer`";
+        check_length(device, CALL, length)?;
+        let options = resolve_options(CALL, options)?;
+        let words = round_up(length, WORD);
+        let allocation = device.backend().allocate(words)?;
+        let memory = device.submission.add_memory();
+        let tracking = own_tracking(options.hazard_tracking_mode);
+        let resource = register(device, memory, 0..words, tracking);
+        let core = ResourceCore {
+            label: Label::default(),
+            device: Arc::clone(device),
+            resource,
+            options,
+            home: Home::Own(memory),
+        };
+        let body = Arc::new(BufferBody { resource, allocation, offset: 0, length: words, core });
+        Ok(Self { body, length })
+    }
+
+    pub(crate) fn from_body(body: BufferBody, length: u64) -> Self {
+        Self { body: Arc::new(body), length }
+    }
+
+    /// Its length in bytes, as asked for.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Bytes of memory that it takes.
+    #[doc(alias = "allocatedSize")]
+    pub fn allocated_size(&self) -> u64 {
+        self.body.length
+    }
+
+    /// The device it belongs to.
+    pub fn device(&self) -> Device {
+        Device { shared: Arc::clone(&self.body.core.device) }
+    }
+
+    /// Where it lives and who orders its uses; never `Default`.
+    #[doc(alias = "resourceOptions")]
+    #[doc(alias = "storageMode")]
+    #[doc(alias = "hazardTrackingMode")]
+    pub fn resource_options(&self) -> ResourceOptions {
+        self.body.core.options
+    }
+
+    /// Its place on its heap, in bytes; `None` where it is on no heap.
+    #[doc(alias = "heapOffset")]
+    pub fn heap_offset(&self) -> Option<u64> {
+        self.body.core.heap_offset()
+    }
+
+    /// Its label; empty where there is none.
+    pub fn label(&self) -> String {
+        label_or_empty(&self.body.core.label)
+    }
+
+    /// Gives it a name for messages.
+    #[doc(alias = "setLabel")]
+    pub fn set_label(&self, label: &str) {
+        self.body.core.label.set(label);
+    }
+
+    /// Copies values out. The range is in bytes and holds a whole number of values.
+    ///
+    /// # Errors
+    /// A range outside of the buffer or with part of a value; private storage; work in flight that writes these bytes (wait for it
+    /// first); a write guard that holds them.
+    #[doc(alias = "contents")]
+    pub fn read<T: Pod>(&self, range: impl RangeBounds<u64>) -> Result<Vec<T>, Error> {
+        let range = self.range("`read`", range)?;
+        let mut values = vec![T::zeroed(); whole_values::<T>("`read`", &range)?];
+        self.read_bytes("`read`", range.start, bytemuck::cast_slice_mut(&mut values))?;
+        Ok(values)
+    }
+
+    /// Copies values out into `values`, from byte `offset` on.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_into<T: Pod>(&self, offset: u64, values: &mut [T]) -> Result<(), Error> {
+        self.read_bytes("`read_into`", offset, bytemuck::cast_slice_mut(values))
+    }
+
+    /// Copies values in, from byte `offset` on.
+    ///
+    /// # Errors
+    /// A range outside of the buffer; private storage; work in flight that uses these bytes (wait for it first); a guard that holds
+    /// them.
+    pub fn write<T: Pod>(&self, offset: u64, values: &[T]) -> Result<(), Error> {
+        const CALL: &str = "`write`";
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        let range = self.part(CALL, offset, bytes.len() as u64)?;
+        self.body.core.check_cpu_access(CALL, NOUN)?;
+        let _hold = guard::hold(CALL, &self.body, range, true)?;
+        self.body.allocation.write(self.body.offset + offset, bytes);
+        Ok(())
+    }
+
+    /// Holds bytes for reading: until the guard is dropped, work that would write them cannot be committed.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_guard(&self, range: impl RangeBounds<u64>) -> Result<BufferReadGuard, Error> {
+        const CALL: &str = "`read_guard`";
+        let range = self.range(CALL, range)?;
+        self.body.core.check_cpu_access(CALL, NOUN)?;
+        BufferReadGuard::new(CALL, &self.body, range)
+    }
+
+    /// Holds bytes for reading and writing: until the guard is dropped, work that would use them cannot be committed.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_guard(&self, range: impl RangeBounds<u64>) -> Result<BufferWriteGuard, Error> {
+        const CALL: &str = "`write_guard`";
+        let range = self.range(CALL, range)?;
+        self.body.core.check_cpu_access(CALL, NOUN)?;
+        BufferWriteGuard::new(CALL, &self.body, range)
+    }
+
+    /// Lets the heap give this memory to others. It cannot be taken back.
+    ///
+    /// The buffer stays usable until somebody else owns the memory. Work that still uses it and work of the new owner are the
+    /// program's to order, for example with a fence.
+    ///
+    /// # Errors
+    /// A buffer that is on no heap.
+    #[doc(alias = "makeAliasable")]
+    pub fn make_aliasable(&self) -> Result<(), Error> {
+        self.body.core.make_aliasable(NOUN)
+    }
+
+    /// Whether the heap may give its memory to others.
+    #[doc(alias = "isAliasable")]
+    pub fn is_aliasable(&self) -> bool {
+        self.body.core.is_aliasable()
+    }
+
+    /// "buffer `label`", for messages.
+    pub(crate) fn describe(&self) -> String {
+        self.body.core.label.of(NOUN)
+    }
+
+    /// Bytes of the buffer, checked.
+    pub(crate) fn part(&self, call: &'static str, offset: u64, length: u64) -> Result<Range<u64>, Error> {
+        match offset.checked_add(length) {
+            Some(end) if end <= self.length => Ok(offset..end),
+            end => Err(outside(call, self, offset, end.unwrap_or(u64::MAX))),
+        }
+    }
+
+    pub(crate) fn range(
+        &self,
+        call: &'static str,
+        range: impl RangeBounds<u64>,
+    ) -> Result<Range<u64>, Error> {
+        let (start, end) = guard::bounds(range, self.length);
+        if start > end || end > self.length {
+            return Err(outside(call, self, start, end));
+        }
+        Ok(start..end)
+    }
+
+    fn read_bytes(&self, call: &'static str, offset: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        let range = self.part(call, offset, bytes.len() as u64)?;
+        self.body.core.check_cpu_access(call, NOUN)?;
+        let _hold = guard::hold(call, &self.body, range, false)?;
+        self.body.allocation.read(self.body.offset + offset, bytes);
+        Ok(())
+    }
+}
+
+impl Resource for Buffer {}
+
+impl sealed::Sealed for Buffer {
+    fn inside(&self) -> sealed::Inside<'_> {
+        sealed::Inside(ResourceRef::Buffer(&self.body))
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer")
+            .field("label", &self.body.core.label)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a buffer takes on a heap.
+pub(crate) fn size_and_align(device: &DeviceShared, length: u64) -> Result<SizeAndAlign, Error> {
+    check_length(device, "`heap_buffer_size_and_align`", length)?;
+    Ok(SizeAndAlign { size: round_up(length, HEAP_UNIT), align: HEAP_UNIT })
+}
+
+/// How a resource with an allocation of its own is tracked.
+pub(crate) fn own_tracking(mode: HazardTrackingMode) -> Tracking {
+    match mode {
+        HazardTrackingMode::Untracked => Tracking::Untracked,
+        HazardTrackingMode::Tracked | HazardTrackingMode::Default => Tracking::Tracked,
+    }
+}
+
+/// Gives a buffer a name in the order engine.
+pub(crate) fn register(
+    device: &DeviceShared,
+    memory: fencepost_core::MemoryId,
+    bytes: Range<u64>,
+    tracking: Tracking,
+) -> ResourceId {
+    device.submission.add_resource(ResourceDescriptor {
+        memory,
+        bytes,
+        shape: ResourceShape::Buffer,
+        tracking,
+    })
+}
+
+/// How many values a range of bytes holds.
+pub(crate) fn whole_values<T>(call: &'static str, range: &Range<u64>) -> Result<usize, Error> {
+    let (length, size) = (range.end - range.start, size_of::<T>() as u64);
+    if size == 0 || length % size != 0 {
+        return Err(ResourceError::Alignment {
+            call,
+            what: "the length of the range",
+            value: length,
+            multiple: size,
+        }
+        .into());
+    }
+    // It fits, since the buffer itself is in memory.
+    Ok((length / size) as usize)
+}
+
+pub(crate) const fn round_up(value: u64, multiple: u64) -> u64 {
+    value.div_ceil(multiple) * multiple
+}
+
+#[cold]
+fn outside(call: &'static str, buffer: &Buffer, start: u64, end: u64) -> Error {
+    ResourceError::Bytes { call, start, end, buffer: buffer.describe(), length: buffer.length }.into()
+}
+
+/// Bytes of a word: kernels see whole words.
+pub(crate) const WORD: u64 = 4;
+/// Bytes that places on heaps are multiples of.
+pub(crate) const HEAP_UNIT: u64 = 256;
+pub(crate) const NOUN: &str = "buffer";

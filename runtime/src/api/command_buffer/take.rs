@@ -1,0 +1,176 @@
+//! Commit: recordings leave their command buffers, all of a group or none.
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{CommandBuffer, CommandBufferShared, Phase};
+use crate::api::commit::{Commit, CommitOptions, FeedbackGroup};
+use crate::api::queue::QueueShared;
+use crate::error::EncodeError;
+use crate::record::{Recorder, Recording};
+use crate::submit::CommandBufferState;
+use crate::{Error, QueueMode};
+
+/// Recordings on their way. Those that do not arrive go back to their command buffers when this is dropped.
+#[derive(Default)]
+pub(crate) struct Taken {
+    members: Vec<Member>,
+}
+
+struct Member {
+    buffer: Arc<CommandBufferShared>,
+    recording: Arc<Recording>,
+    state: Arc<CommandBufferState>,
+    /// Emptied where the commit fails, so that handlers do not keep a buffer that never runs.
+    handlers: Option<Arc<Mutex<Option<Arc<CommandBufferShared>>>>>,
+}
+
+impl Taken {
+    /// Takes the recording of a command buffer that `queue` can commit.
+    pub(crate) fn take(&mut self, buffer: &CommandBuffer, queue: &Arc<QueueShared>) -> Result<(), Error> {
+        let shared = &buffer.shared;
+        if self.members.iter().any(|member| Arc::ptr_eq(&member.buffer, shared)) {
+            return Err(EncodeError::TwiceInGroup { buffer: shared.describe() }.into());
+        }
+        check_queue(shared, queue)?;
+        let mut inner = shared.inner.lock();
+        let recorder = match std::mem::replace(&mut inner.phase, Phase::Committed) {
+            Phase::Open(recorder) if shared.is_tracked() => recorder,
+            Phase::Ended(recorder) => recorder,
+            other => {
+                inner.phase = other;
+                return Err(cannot_commit(shared, &inner.phase));
+            }
+        };
+        let Recorder { recording, .. } = *recorder;
+        let label = |index| recording.label(Some(index)).unwrap_or_default().to_owned();
+        inner.signposts = recording.signposts.iter().map(|&(pass, text)| (pass, label(text))).collect();
+        drop(inner);
+        let state = match &shared.tracked {
+            Some((_, state)) => Arc::clone(state),
+            None => {
+                let state = shared.device.submission.new_free_command_buffer();
+                state.set_label(&buffer.label());
+                state
+            }
+        };
+        let (buffer, recording) = (Arc::clone(shared), Arc::new(recording));
+        self.members.push(Member { buffer, recording, state, handlers: None });
+        Ok(())
+    }
+
+    /// Hands all of them over.
+    pub(crate) fn commit(
+        mut self,
+        queue: &Arc<QueueShared>,
+        options: CommitOptions,
+    ) -> Result<Commit, Error> {
+        let states: Arc<[_]> = self.members.iter().map(|member| Arc::clone(&member.state)).collect();
+        self.members.iter_mut().for_each(Member::arm_handlers);
+        let feedback = FeedbackGroup::watch(&states, options);
+        let group = self
+            .members
+            .iter()
+            .map(|member| (Arc::clone(&member.recording), Arc::clone(&member.state)))
+            .collect();
+        if let Err(error) = queue.device.submission.commit(queue.id, group) {
+            if let Some(feedback) = feedback {
+                feedback.cancel();
+            }
+            return Err(error);
+        }
+        for member in self.members.drain(..) {
+            if let Some(allocator) = member.buffer.inner.lock().allocator.take() {
+                allocator.commit(&member.state);
+            }
+        }
+        Ok(Commit::new(states))
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        for member in self.members.drain(..) {
+            member.put_back();
+        }
+    }
+}
+
+impl Member {
+    /// The state gets one handler for all of the buffer's. It holds the buffer, but only from the commit to the end.
+    fn arm_handlers(&mut self) {
+        let inner = self.buffer.inner.lock();
+        let (scheduled, completed) =
+            (!inner.scheduled_handlers.is_empty(), !inner.completed_handlers.is_empty());
+        drop(inner);
+        if !scheduled && !completed {
+            return;
+        }
+        let cell = Arc::new(Mutex::new(Some(Arc::clone(&self.buffer))));
+        // A state that was committed takes no handlers; then its commit fails as well, and says so.
+        if scheduled {
+            let cell = Arc::clone(&cell);
+            let _added = self.state.add_scheduled_handler(Box::new(move |_| {
+                let buffer = cell.lock().clone();
+                call(buffer, |inner| &mut inner.scheduled_handlers);
+            }));
+        }
+        // Always, for it empties the cell.
+        let last = Arc::clone(&cell);
+        let _added = self.state.add_completed_handler(Box::new(move |_| {
+            let buffer = last.lock().take();
+            call(buffer, |inner| &mut inner.completed_handlers);
+        }));
+        self.handlers = Some(cell);
+    }
+
+    fn put_back(self) {
+        if let Some(cell) = self.handlers {
+            cell.lock().take();
+        }
+        // Whoever else had it let go when the commit failed.
+        let Some(recording) = Arc::into_inner(self.recording) else { return };
+        let recorder = Box::new(Recorder::new(recording));
+        let phase = if self.buffer.is_tracked() { Phase::Open(recorder) } else { Phase::Ended(recorder) };
+        self.buffer.inner.lock().phase = phase;
+    }
+}
+
+fn call(
+    buffer: Option<Arc<CommandBufferShared>>,
+    handlers: impl FnOnce(&mut super::Inner) -> &mut Vec<super::Handler>,
+) {
+    let Some(shared) = buffer else { return };
+    let handlers = std::mem::take(handlers(&mut shared.inner.lock()));
+    let buffer = CommandBuffer { shared };
+    for handler in handlers {
+        handler(&buffer);
+    }
+}
+
+fn check_queue(buffer: &CommandBufferShared, queue: &Arc<QueueShared>) -> Result<(), Error> {
+    queue.device.owns(&buffer.device, || buffer.describe(), || queue.describe())?;
+    match (&buffer.tracked, queue.mode) {
+        (Some((own, _)), QueueMode::Tracked) if Arc::ptr_eq(own, queue) => Ok(()),
+        (None, QueueMode::Explicit) => Ok(()),
+        (Some(_), QueueMode::Tracked) => {
+            Err(EncodeError::WrongQueue { buffer: buffer.describe(), queue: queue.describe() }.into())
+        }
+        (tracked, _) => Err(EncodeError::WrongMode {
+            call: "commit to this queue",
+            belongs: if tracked.is_some() { "explicit queues" } else { "tracked queues" },
+            object: format!("{} of {}", buffer.describe(), queue.describe()),
+            is: if tracked.is_some() { "of a tracked queue" } else { "for explicit queues" },
+            mend: "Commit it to a queue of its own mode",
+        }
+        .into()),
+    }
+}
+
+fn cannot_commit(buffer: &CommandBufferShared, phase: &Phase) -> Error {
+    match phase {
+        // Open, then: not ended yet.
+        Phase::Open(_) => EncodeError::NotEnded { buffer: buffer.describe() }.into(),
+        other => buffer.not_open("`commit`", other),
+    }
+}

@@ -1,0 +1,309 @@
+//! Devices: where memory comes from and work runs.
+use std::fmt;
+use std::sync::Arc;
+
+use crate::api::command_allocator::CommandAllocator;
+use crate::api::heap::Heap;
+use crate::api::label::Label;
+use crate::api::queue::QueueShared;
+use crate::backend::{self, Backend};
+use crate::error::{EncodeError, ResourceError};
+use crate::record::RecordingPool;
+use crate::submit::Submission;
+use crate::{
+    Buffer, CommandBuffer, CommandQueue, CommandQueueDescriptor, ComputePipelineState, CpuOptions, Error,
+    Event, Fence, Function, HeapDescriptor, Library, Pod, QueueMode, ResourceOptions, SamplerDescriptor,
+    SamplerState, Schedule, SharedEvent, SizeAndAlign, Texture, TextureDescriptor,
+};
+
+/// A device: all other objects are made by one, and belong to it.
+///
+/// Clones are the same device. Threads may share one and call it at the same time.
+///
+/// ```
+/// let device = fencepost::Device::cpu();
+/// let buffer = device.new_buffer_with_data(&[1u32, 2, 3], Default::default())?;
+/// assert_eq!(buffer.read::<u32>(..)?, [1, 2, 3]);
+/// # Ok::<(), fencepost::Error>(())
+/// ```
+#[doc(alias = "MTLDevice")]
+#[derive(Clone)]
+pub struct Device {
+    pub(crate) shared: Arc<DeviceShared>,
+}
+
+/// What every object of a device holds.
+pub(crate) struct DeviceShared {
+    pub(crate) submission: Arc<Submission>,
+    pub(crate) pool: Arc<RecordingPool>,
+    pub(crate) name: String,
+}
+
+impl DeviceShared {
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &**self.submission.backend()
+    }
+
+    /// That `theirs` is this device; `what` and `user` name both sides where it is not.
+    #[inline]
+    pub(crate) fn owns(
+        self: &Arc<Self>,
+        theirs: &Arc<Self>,
+        what: impl FnOnce() -> String,
+        user: impl FnOnce() -> String,
+    ) -> Result<(), Error> {
+        if Arc::ptr_eq(self, theirs) {
+            return Ok(());
+        }
+        Err(wrong_device(what(), &theirs.name, user(), &self.name))
+    }
+}
+
+#[cold]
+fn wrong_device(what: String, theirs: &str, user: String, ours: &str) -> Error {
+    EncodeError::WrongDevice { what, theirs: theirs.to_owned(), user, ours: ours.to_owned() }.into()
+}
+
+impl Device {
+    /// The device that a program should use where it does not care: the CPU device, until there is another one.
+    ///
+    /// Each call makes a device of its own; objects of one do not work with another.
+    #[doc(alias = "MTLCreateSystemDefaultDevice")]
+    pub fn system_default() -> Self {
+        Self::cpu()
+    }
+
+    /// Every device there is.
+    #[doc(alias = "MTLCopyAllDevices")]
+    pub fn all() -> Vec<Self> {
+        vec![Self::cpu()]
+    }
+
+    /// The CPU device, with as many threads as there are cores.
+    pub fn cpu() -> Self {
+        Self::cpu_with(CpuOptions::default())
+    }
+
+    /// The CPU device as one likes it, for example with an adversarial schedule.
+    pub fn cpu_with(options: CpuOptions) -> Self {
+        let submission = Submission::new(backend::open_cpu(options));
+        let name = submission.backend().name();
+        Self { shared: Arc::new(DeviceShared { submission, pool: Arc::default(), name }) }
+    }
+
+    /// Its name, for people.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Bytes of the longest buffer.
+    #[doc(alias = "maxBufferLength")]
+    pub fn max_buffer_length(&self) -> u64 {
+        self.shared.backend().max_buffer_length()
+    }
+
+    /// CPU and GPU reach the same memory.
+    #[doc(alias = "hasUnifiedMemory")]
+    pub fn has_unified_memory(&self) -> bool {
+        true
+    }
+
+    /// From now on, chooses among legal orders in this way. What was committed before may still run in the old way.
+    pub fn set_schedule(&self, schedule: Schedule) {
+        self.shared.backend().set_schedule(schedule);
+    }
+
+    /// A tracked queue: it orders conflicting uses of tracked resources by itself.
+    #[doc(alias = "newCommandQueue")]
+    pub fn new_command_queue(&self) -> CommandQueue {
+        QueueShared::create(&self.shared, QueueMode::Tracked, &CommandQueueDescriptor::default())
+    }
+
+    /// A tracked queue with a limit of its own, or with a label.
+    #[doc(alias = "newCommandQueueWithDescriptor")]
+    pub fn new_command_queue_with_descriptor(&self, descriptor: &CommandQueueDescriptor) -> CommandQueue {
+        QueueShared::create(&self.shared, QueueMode::Tracked, descriptor)
+    }
+
+    /// An explicit queue: nothing is ordered but by barriers, fences and events, and command buffers are committed in groups.
+    #[doc(alias = "newMTL4CommandQueue")]
+    #[doc(alias = "MTL4CommandQueue")]
+    pub fn new_explicit_command_queue(&self) -> CommandQueue {
+        QueueShared::create(&self.shared, QueueMode::Explicit, &CommandQueueDescriptor::default())
+    }
+
+    /// A command buffer for explicit queues; it must `begin` before it is recorded.
+    #[doc(alias = "newCommandBuffer")]
+    #[doc(alias = "MTL4CommandBuffer")]
+    pub fn new_command_buffer(&self) -> CommandBuffer {
+        CommandBuffer::explicit(&self.shared)
+    }
+
+    /// Memory for the commands of command buffers for explicit queues.
+    #[doc(alias = "newCommandAllocator")]
+    pub fn new_command_allocator(&self) -> CommandAllocator {
+        CommandAllocator::new(&self.shared)
+    }
+
+    /// A buffer of zeros.
+    ///
+    /// # Errors
+    /// A length of 0 or beyond [`max_buffer_length`](Self::max_buffer_length); a storage mode that is not supported; no memory.
+    #[doc(alias = "newBufferWithLength")]
+    pub fn new_buffer(&self, length: u64, options: ResourceOptions) -> Result<Buffer, Error> {
+        Buffer::create(&self.shared, length, options)
+    }
+
+    /// A buffer with these bytes.
+    ///
+    /// # Errors
+    /// As [`new_buffer`](Self::new_buffer); also private storage, which the CPU cannot fill: copy from a shared buffer instead.
+    #[doc(alias = "newBufferWithBytes")]
+    pub fn new_buffer_with_bytes(&self, bytes: &[u8], options: ResourceOptions) -> Result<Buffer, Error> {
+        let buffer = self.new_buffer(bytes.len() as u64, options)?;
+        buffer.write(0, bytes)?;
+        Ok(buffer)
+    }
+
+    /// A buffer with these values.
+    ///
+    /// # Errors
+    /// As [`new_buffer_with_bytes`](Self::new_buffer_with_bytes).
+    pub fn new_buffer_with_data<T: Pod>(
+        &self,
+        values: &[T],
+        options: ResourceOptions,
+    ) -> Result<Buffer, Error> {
+        self.new_buffer_with_bytes(bytemuck::cast_slice(values), options)
+    }
+
+    /// A texture of zeros.
+    ///
+    /// # Errors
+    /// A size, level or slice count that makes no sense or is too large; a storage mode that is not supported; no memory.
+    #[doc(alias = "newTextureWithDescriptor")]
+    pub fn new_texture(&self, descriptor: &TextureDescriptor) -> Result<Texture, Error> {
+        Texture::create(&self.shared, descriptor)
+    }
+
+    /// A sampler.
+    ///
+    /// # Errors
+    /// A range of levels that is empty, or coordinates in texels, which are not supported.
+    #[doc(alias = "newSamplerStateWithDescriptor")]
+    pub fn new_sampler_state(&self, descriptor: &SamplerDescriptor) -> Result<SamplerState, Error> {
+        SamplerState::create(&self.shared, descriptor)
+    }
+
+    /// A piece of memory to make resources of.
+    ///
+    /// # Errors
+    /// A size of 0 or beyond [`max_buffer_length`](Self::max_buffer_length); managed or memoryless storage; no memory.
+    #[doc(alias = "newHeapWithDescriptor")]
+    pub fn new_heap(&self, descriptor: &HeapDescriptor) -> Result<Heap, Error> {
+        Heap::create(&self.shared, descriptor)
+    }
+
+    /// What a buffer takes on a heap.
+    ///
+    /// # Errors
+    /// A length of 0 or beyond [`max_buffer_length`](Self::max_buffer_length).
+    #[doc(alias = "heapBufferSizeAndAlignWithLength")]
+    pub fn heap_buffer_size_and_align(
+        &self,
+        length: u64,
+        options: ResourceOptions,
+    ) -> Result<SizeAndAlign, Error> {
+        let _same_for_all = options;
+        crate::api::buffer::size_and_align(&self.shared, length)
+    }
+
+    /// What a texture takes on a heap.
+    ///
+    /// # Errors
+    /// A descriptor that [`new_texture`](Self::new_texture) would refuse.
+    #[doc(alias = "heapTextureSizeAndAlignWithDescriptor")]
+    pub fn heap_texture_size_and_align(&self, descriptor: &TextureDescriptor) -> Result<SizeAndAlign, Error> {
+        crate::api::texture::size_and_align(&self.shared, descriptor)
+    }
+
+    /// A fence.
+    #[doc(alias = "newFence")]
+    pub fn new_fence(&self) -> Fence {
+        Fence::create(&self.shared)
+    }
+
+    /// An event for the queues of this device, with value 0.
+    #[doc(alias = "newEvent")]
+    pub fn new_event(&self) -> Event {
+        Event::create(&self.shared)
+    }
+
+    /// An event for the CPU and for queues of several devices, with value 0.
+    #[doc(alias = "newSharedEvent")]
+    pub fn new_shared_event(&self) -> SharedEvent {
+        SharedEvent::create()
+    }
+
+    /// Functions from WGSL.
+    ///
+    /// # Errors
+    /// Source that does not parse or is not valid; the message shows the line.
+    #[doc(alias = "newLibraryWithSource")]
+    pub fn new_library_with_wgsl(&self, source: &str) -> Result<Library, Error> {
+        Library::from_wgsl(source)
+    }
+
+    /// Functions from SPIR-V.
+    ///
+    /// # Errors
+    /// Words that are no valid SPIR-V, or use what the device does not have.
+    #[doc(alias = "newLibraryWithData")]
+    pub fn new_library_with_spirv(&self, words: &[u32]) -> Result<Library, Error> {
+        Library::from_spirv(words)
+    }
+
+    /// A function made ready to run.
+    ///
+    /// # Errors
+    /// A function that uses what the device does not have.
+    #[doc(alias = "newComputePipelineStateWithFunction")]
+    pub fn new_compute_pipeline_state(&self, function: &Function) -> Result<ComputePipelineState, Error> {
+        ComputePipelineState::create(&self.shared, function)
+    }
+}
+
+impl PartialEq for Device {
+    /// The same device.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Eq for Device {}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device").field("name", &self.shared.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DeviceShared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// That a length is one a buffer or heap can have.
+pub(crate) fn check_length(device: &DeviceShared, call: &'static str, length: u64) -> Result<(), Error> {
+    let most = device.backend().max_buffer_length();
+    if length == 0 || length > most {
+        return Err(ResourceError::Number { call, what: "the length", value: length, least: 1, most }.into());
+    }
+    Ok(())
+}
+
+/// A label of an object that is gone is no label.
+pub(crate) fn label_or_empty(label: &Label) -> String {
+    label.get().map(|label| label.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,185 @@
+//! Events: numbers that queues raise and wait for.
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::api::device::DeviceShared;
+use crate::signal::{EventBody, SharedEventListener};
+use crate::{Device, Error};
+
+/// A number that queues of one device raise and wait for. It starts at 0 and never falls.
+///
+/// A signal raises it once everything earlier on its queue has completed; signalling a smaller value changes nothing. A wait holds
+/// everything later on its queue until the value is reached, and may be committed long before the signal.
+///
+/// ```
+/// use fencepost::Device;
+/// let device = Device::cpu();
+/// let event = device.new_event();
+/// let (producer, consumer) = (device.new_command_queue(), device.new_command_queue());
+/// let second = consumer.command_buffer();
+/// second.encode_wait_for_event(&event, 1)?;
+/// second.commit()?;
+/// let first = producer.command_buffer();
+/// first.encode_signal_event(&event, 1)?;
+/// first.commit()?;
+/// second.wait_until_completed()?;
+/// # Ok::<(), fencepost::Error>(())
+/// ```
+#[doc(alias = "MTLEvent")]
+#[derive(Clone)]
+pub struct Event {
+    pub(crate) body: Arc<EventBody>,
+    device: Arc<DeviceShared>,
+}
+
+impl Event {
+    pub(crate) fn create(device: &Arc<DeviceShared>) -> Self {
+        Self { body: EventBody::new(false), device: Arc::clone(device) }
+    }
+
+    /// The device whose queues may use it.
+    pub fn device(&self) -> Device {
+        Device { shared: Arc::clone(&self.device) }
+    }
+
+    /// Its label; empty where there is none.
+    pub fn label(&self) -> String {
+        self.body.label()
+    }
+
+    /// Gives it a name for messages.
+    #[doc(alias = "setLabel")]
+    pub fn set_label(&self, label: &str) {
+        self.body.set_label(label);
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event").field("label", &self.label()).finish_non_exhaustive()
+    }
+}
+
+/// An event that the CPU and queues of any device of this process raise and wait for.
+///
+/// ```
+/// use fencepost::Device;
+/// let device = Device::cpu();
+/// let (queue, event) = (device.new_command_queue(), device.new_shared_event());
+/// let work = queue.command_buffer();
+/// work.encode_wait_for_event(&event, 1)?;
+/// work.encode_signal_event(&event, 2)?;
+/// work.commit()?;
+/// event.set_signaled_value(1);
+/// assert!(event.wait_until_signaled_value(2, std::time::Duration::from_secs(10)));
+/// # Ok::<(), fencepost::Error>(())
+/// ```
+#[doc(alias = "MTLSharedEvent")]
+#[derive(Clone)]
+pub struct SharedEvent {
+    pub(crate) body: Arc<EventBody>,
+}
+
+impl SharedEvent {
+    pub(crate) fn create() -> Self {
+        Self { body: EventBody::new(true) }
+    }
+
+    /// The value now. Who has seen a value may read all that was written before it was signalled.
+    #[doc(alias = "signaledValue")]
+    pub fn signaled_value(&self) -> u64 {
+        self.body.signaled_value()
+    }
+
+    /// Raises the value and releases whoever waits for it; a smaller or equal one changes nothing.
+    #[doc(alias = "setSignaledValue")]
+    pub fn set_signaled_value(&self, value: u64) {
+        self.body.raise(value);
+    }
+
+    /// Sleeps until the value is reached: true. False where `timeout` passed first.
+    #[doc(alias = "waitUntilSignaledValue:timeoutMS:")]
+    pub fn wait_until_signaled_value(&self, value: u64, timeout: Duration) -> bool {
+        self.body.wait_until(value, Some(timeout))
+    }
+
+    /// Calls `handler` once, on the listener, as soon as the value is reached, with the event and its value then. Never on the calling
+    /// thread, also where the value is reached already.
+    #[doc(alias = "notifyListener:atValue:block:")]
+    pub fn notify(
+        &self,
+        listener: &SharedEventListener,
+        value: u64,
+        handler: impl FnOnce(&Self, u64) + Send + 'static,
+    ) {
+        let call = move |body: &Arc<EventBody>, reached| handler(&Self { body: Arc::clone(body) }, reached);
+        self.body.notify(listener, value, Box::new(call));
+    }
+
+    /// Its label; empty where there is none.
+    pub fn label(&self) -> String {
+        self.body.label()
+    }
+
+    /// Gives it a name for messages.
+    #[doc(alias = "setLabel")]
+    pub fn set_label(&self, label: &str) {
+        self.body.set_label(label);
+    }
+}
+
+impl fmt::Debug for SharedEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedEvent").field("label", &self.label()).field("body", &self.body).finish()
+    }
+}
+
+/// An [`Event`] or a [`SharedEvent`], where either will do.
+pub trait AnyEvent: sealed::Sealed {}
+
+impl AnyEvent for Event {}
+impl AnyEvent for SharedEvent {}
+
+pub(crate) mod sealed {
+    use super::{Arc, DeviceShared, EventBody};
+
+    /// Only this crate has events.
+    pub trait Sealed {
+        #[doc(hidden)]
+        fn inside(&self) -> Inside<'_>;
+    }
+
+    /// What an event is, for this crate alone.
+    #[derive(Debug)]
+    pub struct Inside<'a> {
+        pub(crate) body: &'a Arc<EventBody>,
+        /// Absent for shared events, which belong to no device.
+        pub(crate) owner: Option<&'a Arc<DeviceShared>>,
+    }
+}
+
+impl sealed::Sealed for Event {
+    fn inside(&self) -> sealed::Inside<'_> {
+        sealed::Inside { body: &self.body, owner: Some(&self.device) }
+    }
+}
+
+impl sealed::Sealed for SharedEvent {
+    fn inside(&self) -> sealed::Inside<'_> {
+        sealed::Inside { body: &self.body, owner: None }
+    }
+}
+
+/// The body of an event that work of `device` may use.
+pub(crate) fn usable(
+    event: &impl AnyEvent,
+    device: &Arc<DeviceShared>,
+    user: impl FnOnce() -> String,
+) -> Result<Arc<EventBody>, Error> {
+    let sealed::Inside { body, owner } = event.inside();
+    if let Some(owner) = owner {
+        device.owns(owner, || format!("event `{}`", body.label()), user)?;
+    }
+    Ok(Arc::clone(body))
+}

@@ -1,0 +1,168 @@
+//! What encoders write through: a recording that grows, with the small memories that make writing cheap.
+//!
+//! A recorder belongs to whoever holds it: the command buffer between encoders, the encoder while it is open. So recording takes no
+//! lock. Resources bound again and again are counted once: a small table remembers where each stands in the recording.
+use std::ops::Range;
+use std::sync::Arc;
+
+use fencepost_core::{Access, Stages};
+
+use super::{BufferBody, Command, Item, Recording, SamplerBody, TextureBody, TextureView};
+use crate::api::{FenceBody, Slot};
+use crate::backend::Pipeline;
+
+/// A recording while it grows.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    pub(crate) recording: Recording,
+    /// Where buffers stand in `recording.buffers`, by the low bits of their names.
+    seen: Seen,
+    /// What compute encoders bind where, empty between encoders.
+    pub(crate) slots: Vec<Slot>,
+    /// Labels of open debug groups, innermost last.
+    groups: Vec<u32>,
+    /// Passes begun so far.
+    passes: u32,
+}
+
+/// A direct-mapped memory: a buffer's name and its index.
+#[derive(Debug)]
+struct Seen([(u32, u32); SEEN]);
+
+const SEEN: usize = 32;
+const NOBODY: (u32, u32) = (u32::MAX, u32::MAX);
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self([NOBODY; SEEN])
+    }
+}
+
+impl Recorder {
+    pub(crate) fn new(recording: Recording) -> Self {
+        Self { recording, ..Self::default() }
+    }
+
+    /// The index of a buffer in the recording, which from now on keeps it.
+    #[inline]
+    pub(crate) fn buffer(&mut self, body: &Arc<BufferBody>) -> u32 {
+        let name = body.resource.0;
+        let seen = &mut self.seen.0[name as usize % SEEN];
+        if seen.0 == name {
+            return seen.1;
+        }
+        let index = self.recording.buffers.len() as u32;
+        self.recording.buffers.push(Arc::clone(body));
+        *seen = (name, index);
+        index
+    }
+
+    /// The index of a view in the recording, which from now on keeps its texture.
+    pub(crate) fn texture(&mut self, view: &TextureView) -> u32 {
+        let textures = &mut self.recording.textures;
+        let known = textures.iter().rev().take(SEEN).position(|known| known == view);
+        if let Some(back) = known {
+            return (textures.len() - 1 - back) as u32;
+        }
+        textures.push(view.clone());
+        (textures.len() - 1) as u32
+    }
+
+    /// Keeps a texture that no binding names.
+    pub(crate) fn keep_texture(&mut self, body: &Arc<TextureBody>) {
+        self.texture(&TextureView::whole(body));
+    }
+
+    /// The index of a pipeline; the last one is known again.
+    pub(crate) fn pipeline(&mut self, pipeline: &Arc<dyn Pipeline>) -> u32 {
+        let pipelines = &mut self.recording.pipelines;
+        if !pipelines.last().is_some_and(|last| Arc::ptr_eq(last, pipeline)) {
+            pipelines.push(Arc::clone(pipeline));
+        }
+        (pipelines.len() - 1) as u32
+    }
+
+    /// The index of a sampler.
+    pub(crate) fn sampler(&mut self, sampler: &SamplerBody) -> u32 {
+        let samplers = &mut self.recording.samplers;
+        let known = samplers.iter().rev().take(SEEN).position(|known| known == sampler);
+        if let Some(back) = known {
+            return (samplers.len() - 1 - back) as u32;
+        }
+        samplers.push(*sampler);
+        (samplers.len() - 1) as u32
+    }
+
+    /// Keeps a fence, so that its name stays its own.
+    pub(crate) fn fence(&mut self, fence: &Arc<FenceBody>) {
+        if !self.recording.fences.iter().rev().take(SEEN).any(|known| Arc::ptr_eq(known, fence)) {
+            self.recording.fences.push(Arc::clone(fence));
+        }
+    }
+
+    pub(crate) fn label(&mut self, label: &str) -> u32 {
+        let labels = &mut self.recording.labels;
+        if !labels.last().is_some_and(|last| last == label) {
+            labels.push(label.to_owned());
+        }
+        (labels.len() - 1) as u32
+    }
+
+    pub(crate) fn push_group(&mut self, label: &str) {
+        let label = self.label(label);
+        self.groups.push(label);
+    }
+
+    /// False where no group is open beyond the `outer` ones that were there before.
+    pub(crate) fn pop_group(&mut self, outer: usize) -> bool {
+        let open = self.groups.len() > outer;
+        if open {
+            self.groups.pop();
+        }
+        open
+    }
+
+    /// Closes the groups that an encoder left open.
+    pub(crate) fn close_groups(&mut self, outer: usize) {
+        self.groups.truncate(outer);
+    }
+
+    pub(crate) fn open_groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Leaves a mark in the pass that is open or next.
+    pub(crate) fn signpost(&mut self, text: &str) {
+        let label = self.label(text);
+        self.recording.signposts.push((self.passes.saturating_sub(1), label));
+    }
+
+    pub(crate) fn begin_pass(&mut self, item: Item) {
+        self.passes += 1;
+        self.recording.items.push(item);
+    }
+
+    /// Appends a command whose accesses are in the recording already.
+    #[inline]
+    pub(crate) fn command(&mut self, command: Command, stages: Stages, accesses: Range<u32>) {
+        self.recording.commands.push(command);
+        let label = self.groups.last().copied();
+        self.recording.items.push(Item::Command { stages, label, accesses });
+    }
+
+    /// Appends accesses; their range.
+    pub(crate) fn accesses(&mut self, accesses: impl IntoIterator<Item = Access>) -> Range<u32> {
+        let start = self.recording.accesses.len() as u32;
+        self.recording.accesses.extend(accesses);
+        start..self.recording.accesses.len() as u32
+    }
+
+    /// Appends earlier accesses again, and one more; their range.
+    pub(crate) fn accesses_with(&mut self, earlier: &Range<u32>, one: Access) -> Range<u32> {
+        let accesses = &mut self.recording.accesses;
+        let start = accesses.len() as u32;
+        accesses.extend_from_within(earlier.start as usize..earlier.end as usize);
+        accesses.push(one);
+        start..accesses.len() as u32
+    }
+}
