@@ -16,6 +16,13 @@ use crate::PixelFormat;
 use crate::backend::cpu::memory::{ALIGNMENT, Memory};
 use crate::record::{TextureShape, TextureView};
 
+mod format;
+mod mipmap;
+pub(crate) mod region;
+mod sample;
+#[cfg(test)]
+mod tests;
+
 /// Levels a texture may have at most: more than any width needs.
 pub(crate) const MAX_LEVELS: usize = 32;
 

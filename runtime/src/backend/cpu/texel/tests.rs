@@ -1,0 +1,1 @@
+//! Texels against plain arithmetic.
