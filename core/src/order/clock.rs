@@ -34,6 +34,8 @@ pub struct Clocks {
     join: Join,
     direct: Vec<NodeId>,
     empty: Arc<Clock>,
+    /// Whether any gate has shown single resources only.
+    has_named: bool,
 }
 
 #[derive(Debug)]
@@ -93,6 +95,7 @@ impl Clocks {
             join: Join::default(),
             direct: Vec::new(),
             empty: Arc::default(),
+            has_named: false,
         }
     }
 
@@ -123,7 +126,7 @@ impl Clocks {
         (self.records.len(), self.chains.len())
     }
 
-    /// The latest nodes that are before (or are) *every* one of `nodes`, at most one per chain.
+    /// The latest nodes that are before (or are) *every* one of `nodes`, none before another, sorted.
     pub(super) fn meet(&self, nodes: &[NodeId]) -> Vec<NodeId> {
         let clock_and_own = |node: &NodeId| {
             let record = self.record(*node)?;
@@ -141,7 +144,11 @@ impl Clocks {
                 entry.marks.ordered > 0
             });
         }
-        common.iter().map(|entry| NodeId(entry.marks.ordered - 1)).collect()
+        let latest: Vec<NodeId> = common.iter().map(|entry| NodeId(entry.marks.ordered - 1)).collect();
+        let covered = |node: &NodeId| latest.iter().any(|later| self.ordered(*node, *later));
+        let mut apart: Vec<NodeId> = latest.iter().filter(|node| !covered(node)).copied().collect();
+        apart.sort_unstable();
+        apart
     }
 
     pub(super) fn record(&self, node: NodeId) -> Option<&Record> {
@@ -173,7 +180,12 @@ impl Clocks {
         &self.direct
     }
 
+    pub(super) const fn has_named(&self) -> bool {
+        self.has_named
+    }
+
     pub(super) fn name_resources(&mut self, node: NodeId, resources: &[ResourceId]) {
+        self.has_named = true;
         let place = node.0.wrapping_sub(self.base.0) as usize;
         if let Some(record) = self.records.get_mut(place) {
             record.named = Some(resources.into());

@@ -27,8 +27,9 @@ impl Engine {
         let Some(queue) = self.queues.get_mut(queue.0).filter(|queue| queue.open) else { return };
         self.edges.clear();
         queue.earlier_passes(after_queue, &mut self.graph, &mut self.edges);
-        if let Some(handle) = self.graph.gather(&mut self.edges, Reach::from(visibility), link) {
-            let hold = Hold { handle, after: after_queue.dense(), class: Class::Barrier };
+        let reach = Reach::from(visibility);
+        if let Some(handle) = self.graph.gather(&mut self.edges, reach, link) {
+            let hold = Hold { handle, after: after_queue.dense(), reach, class: Class::Barrier };
             queue.hold_from_here(before, hold, &mut self.graph);
         }
     }

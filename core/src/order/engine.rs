@@ -4,22 +4,14 @@ use smallvec::SmallVec;
 use super::clock::Clocks;
 use super::fence::Fence;
 use super::graph::Graph;
-use super::link::{Handle, Link, Primitive};
+use super::link::{Handle, Link, Primitive, Reach};
 use super::queue::Queue;
 use super::tracking::{Tracker, Use};
-use crate::place::{Places, ResourceDescriptor};
+use crate::place::{Places, ResourceDescriptor, ResourceShape};
 use crate::plan::{NodeKind, Plan};
+use crate::program::QueueMode;
 use crate::slots::Slots;
 use crate::{Access, FenceId, MemoryId, NodeId, PassId, QueueId, ResourceId, Site, Stages};
-
-/// What a queue does by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum QueueMode {
-    /// Metal 3: hazards on tracked resources are ordered.
-    Tracked,
-    /// Metal 4: nothing is ordered unless asked.
-    Explicit,
-}
 
 /// Happens-before among the work of one device.
 ///
@@ -185,7 +177,7 @@ impl Engine {
         }
     }
 
-    /// Names the place in the program of the primitives that follow, for [`Step`](crate::Step)s.
+    /// Names the place in the program of the primitives that follow, for [`Hop`](crate::Hop)s.
     pub const fn at(&mut self, site: Site) {
         self.site = site;
     }
@@ -203,6 +195,17 @@ impl Engine {
     /// What answers questions, where the engine was made [`with_clocks`](Self::with_clocks).
     pub fn clocks(&self) -> Option<&Clocks> {
         self.graph.clocks()
+    }
+
+    /// Whether writes of `first` to one resource are visible to `second`: some path between them passes through a
+    /// visibility operation for it. `false` without clocks.
+    pub fn visible_to(&self, first: NodeId, second: NodeId, resource: ResourceId) -> bool {
+        let Some((clocks, place)) = self.clocks().zip(self.place_of(resource)) else { return false };
+        let kind = match place.shape {
+            ResourceShape::Buffer => Reach::BUFFERS,
+            ResourceShape::Texture { .. } => Reach::TEXTURES,
+        };
+        clocks.visible_through(first, second, kind, resource)
     }
 
     pub(super) const fn link(&self, primitive: Primitive) -> Option<Link> {

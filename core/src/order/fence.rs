@@ -61,7 +61,8 @@ impl Engine {
         self.edges.extend(others.map(|capture| capture.handle));
         queue.waits.push((fence, body.updates, before.dense()));
         if let Some(handle) = self.graph.gather(&mut self.edges, Reach::FULL, link) {
-            queue.hold_pass(before, Hold { handle, after: 0, class: Class::Alone }, &mut self.graph);
+            let hold = Hold { handle, after: 0, reach: Reach::FULL, class: Class::Alone };
+            queue.hold_pass(before, hold, &mut self.graph);
         }
     }
 }

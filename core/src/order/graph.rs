@@ -3,6 +3,8 @@
 //! Every edge leads back to an earlier node, so a node is finished the moment it is made. Predecessors that have
 //! completed are dropped, and so are those that another predecessor already follows: exactly with clocks, and by
 //! one look at the other's own predecessors without.
+use std::cmp::Reverse;
+
 use super::clock::Clocks;
 use super::link::{Handle, Link, Reach};
 use crate::plan::{NodeKind, Plan, PlanNode};
@@ -128,7 +130,7 @@ impl Graph {
         if edges.len() < 2 {
             return;
         }
-        edges.sort_unstable_by(|a, b| b.node.cmp(&a.node));
+        edges.sort_unstable_by_key(|edge| Reverse(edge.node));
         edges.dedup_by(|later, kept| {
             let same = later.node == kept.node;
             if same {

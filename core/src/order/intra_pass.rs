@@ -20,8 +20,9 @@ impl Engine {
         };
         self.edges.clear();
         queue.this_pass(after, &mut self.graph, &mut self.edges);
-        if let Some(handle) = self.graph.gather(&mut self.edges, Reach::from(visibility), link) {
-            let hold = Hold { handle, after: after.dense(), class: Class::Barrier };
+        let reach = Reach::from(visibility);
+        if let Some(handle) = self.graph.gather(&mut self.edges, reach, link) {
+            let hold = Hold { handle, after: after.dense(), reach, class: Class::Barrier };
             queue.hold_pass(before, hold, &mut self.graph);
         }
     }

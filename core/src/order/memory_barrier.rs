@@ -34,15 +34,16 @@ impl Engine {
         self.edges.clear();
         queue.this_pass(after, &mut self.graph, &mut self.edges);
         let hold = match filter {
-            BarrierFilter::Scope(scope) => self
-                .graph
-                .gather(&mut self.edges, Reach::from(scope), link)
-                .map(|handle| Hold { handle, after: after.dense(), class: Class::Barrier }),
+            BarrierFilter::Scope(scope) => {
+                let (reach, class) = (Reach::from(scope), Class::Barrier);
+                let handle = self.graph.gather(&mut self.edges, reach, link);
+                handle.map(|handle| Hold { handle, after: after.dense(), reach, class })
+            }
             BarrierFilter::Resources(_) if self.edges.is_empty() => None,
             BarrierFilter::Resources(resources) => {
                 let handle = self.graph.gate(&mut self.edges, Reach::NONE, link);
                 self.graph.name_resources(handle.node, resources);
-                Some(Hold { handle, after: after.dense(), class: Class::Alone })
+                Some(Hold { handle, after: after.dense(), reach: Reach::NONE, class: Class::Alone })
             }
         };
         if let Some(hold) = hold {

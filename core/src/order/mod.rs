@@ -22,6 +22,7 @@
 //! visible: every primitive does, except barriers asked for `none` and memory barriers, which do for what they name.
 mod clock;
 mod consumer;
+mod cpu;
 mod engine;
 mod event;
 mod fence;
@@ -31,10 +32,14 @@ mod link;
 mod memory_barrier;
 mod producer;
 mod queue;
+mod replay;
 mod serial;
 mod tracking;
+mod why;
 
 pub use clock::Clocks;
-pub use engine::{Engine, QueueMode};
+pub use engine::Engine;
 pub use link::{Link, Primitive};
 pub use memory_barrier::BarrierFilter;
+pub use replay::{Item, Moment, Order};
+pub use why::Hop;

@@ -28,8 +28,9 @@ impl Engine {
         edges.clear();
         queue.earlier_passes(after, &mut self.graph, &mut edges);
         queue.this_pass(after, &mut self.graph, &mut edges);
-        if let Some(handle) = self.graph.gather(&mut edges, Reach::from(visibility), link) {
-            let hold = Hold { handle, after: after.dense(), class: Class::Barrier };
+        let reach = Reach::from(visibility);
+        if let Some(handle) = self.graph.gather(&mut edges, reach, link) {
+            let hold = Hold { handle, after: after.dense(), reach, class: Class::Barrier };
             queue.hold_later_passes(before_queue, hold);
         }
         self.edges = edges;

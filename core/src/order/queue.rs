@@ -27,6 +27,8 @@ pub(super) struct Hold {
     pub(super) handle: Handle,
     /// A later hold of the same class whose stages contain these waits for all that this one waits for.
     pub(super) after: u16,
+    /// What the primitive makes visible; a gate's handle does not say.
+    pub(super) reach: Reach,
     pub(super) class: Class,
 }
 
@@ -275,7 +277,7 @@ impl Holds {
             hold.class == Class::Barrier
                 && old.class == Class::Barrier
                 && old.after & hold.after == old.after
-                && hold.handle.reach.contains(old.handle.reach)
+                && hold.reach.contains(old.reach)
         };
         self.0.retain(|old| graph.is_live(old.handle.node) && !covered(old));
         self.0.push(hold);
@@ -283,7 +285,7 @@ impl Holds {
             let mut all = self.handles().collect();
             let handle = graph.gate(&mut all, Reach::NONE, None);
             self.0.clear();
-            self.0.push(Hold { handle, after: 0, class: Class::Alone });
+            self.0.push(Hold { handle, after: 0, reach: Reach::NONE, class: Class::Alone });
         }
     }
 

@@ -9,11 +9,18 @@
 //! not there.
 
 mod builder;
+mod check;
+mod locus;
+mod uses;
 pub mod value;
 
 use core::ops::Range;
 
 pub use builder::{BufferOptions, Builder, PassBuilder, QueueItems, Steps, TextureOptions};
+
+pub use check::UnknownName;
+pub use locus::Locus;
+pub use uses::Use;
 
 use crate::{Extent, Stages, Visibility};
 

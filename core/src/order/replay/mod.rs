@@ -1,0 +1,186 @@
+//! The order of a whole program, judged without running it.
+//!
+//! The document is played once: CPU threads in document order, each as far as it can; queues as soon as something
+//! is committed to them, each in its own order, up to an event wait whose value has not been reached. What is played
+//! goes into an [`Engine`], so a device that hands work over in the same order builds the same graph.
+//!
+//! **Values are not order.** Where one signal can release a wait, the wait follows it. Where several can, on different
+//! queues or threads, any of them may have come first, so the wait follows only what is before *every* one of them. A
+//! signal that itself comes after the wait takes nothing away from that: it could not have come first. This makes the
+//! order its own definition: what is before a wait depends on what is before its signals, which may follow other
+//! waits. The play therefore starts from the signals that were there when the wait was passed, and repeats with
+//! what all signals of the play allow until nothing changes; each round orders less, so it ends, and what remains is
+//! exactly what holds in every execution.
+//!
+//! **Stuck waits.** When nothing can go on, what still waits is reported, and nothing behind it is played.
+mod machine;
+mod pass;
+
+use std::collections::HashMap;
+
+use super::Engine;
+use super::clock::Clocks;
+use super::why::Hop;
+use crate::plan::Plan;
+use crate::program::{CommandBufferIndex, Locus, Program, ResourceIndex, UnknownName};
+use crate::{NodeId, ResourceId, Site, Stage};
+use machine::{Machine, Resolved};
+
+/// Happens-before and visibility among all that a program does.
+///
+/// ```
+/// use fencepost_core::program::{Program, QueueMode};
+/// use fencepost_core::{Order, Stages};
+///
+/// let mut p = Program::builder();
+/// let q = p.queue("q", QueueMode::Explicit);
+/// let [a, b] = ["A", "B"].map(|name| p.buffer(name, 64));
+/// let cb = p.command_buffer("cb", q, |items| {
+///     items.compute("P1", |pass| { pass.copy("c1", a, b); });
+///     items.compute("P2", |pass| {
+///         pass.consumer_barrier(Stages::BLIT, Stages::DISPATCH);
+///         pass.dispatch("k2", [b], [b]);
+///         pass.copy("c2", b, a);
+///     });
+/// });
+/// p.steps().commit([cb]);
+/// let order = Order::of(&p.build()).unwrap();
+/// assert!(order.is_ordered("P1.c1", "P2.k2"));
+/// assert!(order.is_unordered("P1.c1", "P2.c2"));
+/// ```
+#[derive(Debug)]
+pub struct Order {
+    engine: Engine,
+    plan: Plan,
+    items: Vec<Item>,
+    nodes: HashMap<Locus, Vec<NodeId>>,
+    paths: HashMap<String, Vec<Locus>>,
+    /// By the number of a site.
+    sites: Vec<Locus>,
+    resources: Vec<ResourceId>,
+    moments: Vec<Moment>,
+    stuck: Vec<Locus>,
+}
+
+/// A work item of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Item {
+    /// Its node.
+    pub node: NodeId,
+    /// Its command.
+    pub locus: Locus,
+    /// Its stage.
+    pub stage: Stage,
+}
+
+/// Something that the play did, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// A thread did this step.
+    Step(u32),
+    /// A queue came to this command buffer.
+    Begin(CommandBufferIndex),
+    /// A queue released this pass.
+    Pass(CommandBufferIndex, u32),
+    /// A queue came past this event operation, in a command buffer or on the queue.
+    Event(Locus),
+    /// A queue came to the end of this command buffer.
+    End(CommandBufferIndex),
+}
+
+impl Order {
+    /// Plays a program.
+    ///
+    /// # Errors
+    /// The program names something that it does not declare.
+    pub fn of(program: &Program) -> Result<Self, UnknownName> {
+        program.check_names()?;
+        let mut resolved = Resolved::default();
+        loop {
+            let mut machine = Machine::new(program, &resolved);
+            machine.play();
+            match machine.narrowed() {
+                Some(narrower) => resolved = narrower,
+                None => return Ok(machine.finish()),
+            }
+        }
+    }
+
+    /// Whether `first` must have ended before `second` starts.
+    pub fn ordered(&self, first: NodeId, second: NodeId) -> bool {
+        self.clocks().is_some_and(|clocks| clocks.ordered(first, second))
+    }
+
+    /// Whether `first` is before `second` and all it writes is visible there, whatever kind of resource it is.
+    pub fn visible(&self, first: NodeId, second: NodeId) -> bool {
+        self.clocks().is_some_and(|clocks| clocks.visible(first, second))
+    }
+
+    /// Whether `first` is before `second` and what it writes to one resource is visible there.
+    pub fn visible_to(&self, first: NodeId, second: NodeId, resource: ResourceIndex) -> bool {
+        let resource = self.resources.get(resource.index());
+        resource.is_some_and(|resource| self.engine.visible_to(first, second, *resource))
+    }
+
+    /// A shortest chain of primitives from `first` to `second`; [`locus`](Self::locus) says where each stands.
+    pub fn why(&self, first: NodeId, second: NodeId) -> Option<Vec<Hop>> {
+        self.clocks()?.why(first, second)
+    }
+
+    /// Where the primitive of a hop stands. For a serial pass and for hazard tracking: the later command.
+    pub fn locus(&self, site: Site) -> Option<Locus> {
+        self.sites.get(site.0 as usize).copied()
+    }
+
+    /// Every work item that was released, in release order.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The nodes at a place: the items of a command in order of their stages, the node of a step, the signal of an
+    /// event operation. Nothing for what was never released.
+    pub fn nodes(&self, locus: Locus) -> &[NodeId] {
+        self.nodes.get(&locus).map_or(&[], Vec::as_slice)
+    }
+
+    /// The nodes that a label path names; see [`Program::locate`].
+    pub fn named(&self, path: &str) -> Vec<NodeId> {
+        let loci = self.paths.get(path).into_iter().flatten();
+        loci.flat_map(|locus| self.nodes(*locus)).copied().collect()
+    }
+
+    /// Whether everything that the first label path names is before everything that the second names. `false` where one
+    /// of them names nothing.
+    pub fn is_ordered(&self, first: &str, second: &str) -> bool {
+        let (first, second) = (self.named(first), self.named(second));
+        let all = |a: &NodeId| second.iter().all(|b| self.ordered(*a, *b));
+        !first.is_empty() && !second.is_empty() && first.iter().all(all)
+    }
+
+    /// Whether nothing that one label path names is before anything that the other names. `false` where one of
+    /// them names nothing.
+    pub fn is_unordered(&self, first: &str, second: &str) -> bool {
+        let (first, second) = (self.named(first), self.named(second));
+        let none = |a: &NodeId| second.iter().all(|b| !self.ordered(*a, *b) && !self.ordered(*b, *a));
+        !first.is_empty() && !second.is_empty() && first.iter().all(none)
+    }
+
+    /// Waits that nothing will release, of queues and of the CPU. What stands behind them was not played.
+    pub fn stuck(&self) -> &[Locus] {
+        &self.stuck
+    }
+
+    /// What was played, in order: a legal execution of the program, and the release order of its work.
+    pub fn moments(&self) -> &[Moment] {
+        &self.moments
+    }
+
+    /// The whole graph, transitive edges left out.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn clocks(&self) -> Option<&Clocks> {
+        self.engine.clocks()
+    }
+}

@@ -1,0 +1,94 @@
+//! What a command touches: the accesses that its words stand for.
+//!
+//! A draw also touches its pass's attachments, in the fragment stage: it writes them, and reads them where the pass
+//! loads what was there.
+use super::{Attachment, Command, LoadAction, Part, Pass, PassKind, Program, Shape, Work};
+use crate::{AccessKind, Extent, Stage};
+
+/// One access of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Use {
+    /// What it touches.
+    pub part: Part,
+    /// How.
+    pub kind: AccessKind,
+    /// In which stage.
+    pub stage: Stage,
+}
+
+impl Work {
+    /// Whether hazard tracking sees what the command touches: not what it reaches through pointers.
+    pub const fn is_tracked(&self) -> bool {
+        !matches!(self, Self::Dispatch { indirect: true, .. })
+    }
+}
+
+impl Program {
+    /// All that a command of a pass touches.
+    ///
+    /// ```
+    /// use fencepost_core::program::{Program, Command, Pass, PassKind, Work};
+    /// use fencepost_core::{AccessKind, Stage};
+    /// let mut builder = Program::builder();
+    /// let a = builder.buffer("A", 64);
+    /// let program = builder.build();
+    /// let pass = Pass { label: "P".into(), kind: PassKind::Blit, items: Vec::new() };
+    /// let fill = Command { label: "f".into(), work: Work::Fill { to: a.bytes(0..8), value: 1 } };
+    /// let uses = program.uses(&pass, &fill);
+    /// assert_eq!((uses[0].kind, uses[0].stage), (AccessKind::Write, Stage::Blit));
+    /// ```
+    pub fn uses(&self, pass: &Pass, command: &Command) -> Vec<Use> {
+        let mut uses = Vec::new();
+        let mut add = |parts: &[Part], kind, stage| {
+            uses.extend(parts.iter().map(|part| Use { part: part.clone(), kind, stage }));
+        };
+        let one = core::slice::from_ref::<Part>;
+        match &command.work {
+            Work::Copy { from, to } => {
+                add(one(from), AccessKind::Read, Stage::Blit);
+                add(one(to), AccessKind::Write, Stage::Blit);
+            }
+            Work::Fill { to, .. } => add(one(to), AccessKind::Write, Stage::Blit),
+            Work::GenerateMipmaps { texture } => {
+                let shape = self.resources.get(texture.index()).map(|resource| resource.shape);
+                if let Some(Shape::Texture { mips, slices, .. }) = shape {
+                    add(&[texture.subresources(0..1, 0..slices)], AccessKind::Read, Stage::Blit);
+                    add(&[texture.subresources(1..mips, 0..slices)], AccessKind::Write, Stage::Blit);
+                }
+            }
+            Work::Dispatch { reads, writes, atomics, .. } => {
+                add(reads, AccessKind::Read, Stage::Dispatch);
+                add(writes, AccessKind::Write, Stage::Dispatch);
+                add(atomics, AccessKind::Atomic, Stage::Dispatch);
+            }
+            Work::Draw { vertex_reads, vertex_writes, fragment_reads, fragment_writes } => {
+                add(vertex_reads, AccessKind::Read, Stage::Vertex);
+                add(vertex_writes, AccessKind::Write, Stage::Vertex);
+                add(fragment_reads, AccessKind::Read, Stage::Fragment);
+                add(fragment_writes, AccessKind::Write, Stage::Fragment);
+                for attachment in pass.attachments() {
+                    let kind = match attachment.load {
+                        LoadAction::Load => AccessKind::ReadWrite,
+                        LoadAction::Clear | LoadAction::DontCare => AccessKind::Write,
+                    };
+                    add(one(&attachment.texture), kind, Stage::Fragment);
+                }
+            }
+            Work::Synchronize { resource } => add(&[resource.whole()], AccessKind::Read, Stage::Blit),
+            Work::Optimize { texture, .. } => add(&[texture.whole()], AccessKind::ReadWrite, Stage::Blit),
+        }
+        uses.retain(|used| !used.part.extent.is_empty() || used.part.extent == Extent::Whole);
+        uses
+    }
+}
+
+impl Pass {
+    /// The attachments of a render pass, depth last.
+    pub fn attachments(&self) -> impl Iterator<Item = &Attachment> {
+        let (color, depth) = match &self.kind {
+            PassKind::Render { color, depth } => (color.as_slice(), depth.as_ref()),
+            PassKind::Compute { .. } | PassKind::Blit => (&[][..], None),
+        };
+        color.iter().chain(depth)
+    }
+}

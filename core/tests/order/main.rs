@@ -1,0 +1,4 @@
+//! The order engine against brute force, against the documented scenarios, and over long runs.
+mod agreement;
+mod oracle;
+mod random;
