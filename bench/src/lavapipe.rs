@@ -105,7 +105,9 @@ impl Peer {
                 ty: match resource {
                     Resource::Storage(_) => {
                         let declared = format!("@binding({binding}) var<storage, read>");
-                        buffer(wgpu::BufferBindingType::Storage { read_only: workload.source.contains(&declared) })
+                        buffer(wgpu::BufferBindingType::Storage {
+                            read_only: workload.source.contains(&declared),
+                        })
                     }
                     Resource::Uniform(_) => buffer(wgpu::BufferBindingType::Uniform),
                     Resource::Texture { .. } => wgpu::BindingType::Texture {
@@ -118,11 +120,14 @@ impl Peer {
                         format: wgpu::TextureFormat::Rgba8Unorm,
                         view_dimension: wgpu::TextureViewDimension::D2,
                     },
-                    Resource::LinearSampler => wgpu::BindingType::Sampler(wgpu::SamplerBindingType::Filtering),
+                    Resource::LinearSampler => {
+                        wgpu::BindingType::Sampler(wgpu::SamplerBindingType::Filtering)
+                    }
                 },
             })
             .collect();
-        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
+        self.device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
     }
 
     fn bind(&self, resource: &Resource) -> Bound {
@@ -198,9 +203,13 @@ impl Prepared<'_> {
 
     /// Runs `dispatches` dispatches in one pass, from recording to completion.
     pub fn run_many(&self, dispatches: usize) {
-        let commands = self.record(dispatches);
-        self.peer.queue.submit([commands]);
+        self.submit(dispatches);
         self.peer.wait();
+    }
+
+    /// Records `dispatches` dispatches in one command buffer and submits it.
+    pub fn submit(&self, dispatches: usize) {
+        self.peer.queue.submit([self.record(dispatches)]);
     }
 
     /// The bytes that a binding holds now; rows of textures are tight.

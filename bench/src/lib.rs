@@ -7,6 +7,7 @@
 pub mod compare;
 pub mod kernels;
 pub mod lavapipe;
+pub mod raw;
 pub mod workload;
 
 pub use workload::{Resource, Workload};
