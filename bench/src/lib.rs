@@ -7,6 +7,7 @@
 pub mod compare;
 pub mod kernels;
 pub mod lavapipe;
+pub mod ours;
 pub mod raw;
 pub mod workload;
 

@@ -1,8 +1,8 @@
 //! Ourselves: a workload on fencepost's CPU device.
 
 use fencepost::{
-    Buffer, ComputePipelineState, CommandQueue, CpuOptions, Device, Error, Filter, PixelFormat, Region, ResourceOptions,
-    SamplerDescriptor, SamplerState, Schedule, Texture, TextureDescriptor,
+    Buffer, CommandQueue, ComputePipelineState, CpuOptions, Device, Error, Filter, PixelFormat, Region,
+    ResourceOptions, SamplerDescriptor, SamplerState, Schedule, Texture, TextureDescriptor,
 };
 
 use crate::{Resource, Workload};
@@ -60,7 +60,8 @@ impl Ours {
     /// What the front end or the device refuses.
     pub fn prepare(&self, workload: &Workload) -> Result<Prepared<'_>, Error> {
         let pipeline = self.pipeline(&workload.source)?;
-        let bound = workload.resources.iter().map(|resource| self.bind(resource)).collect::<Result<_, _>>()?;
+        let bound =
+            workload.resources.iter().map(|resource| self.bind(resource)).collect::<Result<_, _>>()?;
         Ok(Prepared { ours: self, pipeline, bound, groups: workload.groups })
     }
 
@@ -71,7 +72,13 @@ impl Ours {
             }
             Resource::Texture { size, texels } => {
                 let texture = self.texture(*size)?;
-                texture.replace_region(Region::new(0, 0, size[0], size[1]), 0, 0, texels, u64::from(size[0]) * 4)?;
+                texture.replace_region(
+                    Region::new(0, 0, size[0], size[1]),
+                    0,
+                    0,
+                    texels,
+                    u64::from(size[0]) * 4,
+                )?;
                 Bound::Texture(texture, *size)
             }
             Resource::StorageTexture { size } => Bound::Texture(self.texture(*size)?, *size),

@@ -1,13 +1,19 @@
 //! Those who run a kernel, and whether they agree.
 
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 
+use fencepost::Schedule;
 use fencepost_bench::Workload;
 use fencepost_bench::lavapipe::Peer;
+use fencepost_bench::ours::Ours;
 
 /// Every device that runs kernels here.
 #[derive(Debug)]
 pub struct Judges {
+    ours: Ours,
+    /// The CPU device again, where there is no other judge.
+    adversary: Ours,
     peer: Option<Peer>,
 }
 
@@ -65,23 +71,50 @@ const RESULTS: std::ops::Range<usize> = 1..5;
 impl Judges {
     /// Whoever is on this machine.
     pub fn new() -> Self {
-        Self { peer: Peer::lavapipe() }
+        Self { ours: Ours::new(), adversary: Ours::with(Schedule::Adversarial(1)), peer: Peer::lavapipe() }
     }
 
     /// For people.
     pub fn names(&self) -> String {
-        self.peer.as_ref().map_or_else(|| "none".to_owned(), |peer| peer.name.clone())
+        let peer = self.peer.as_ref().map_or("itself in an adversarial schedule", |peer| &peer.name);
+        format!("{} and {peer}", self.ours.device.name())
     }
 
     /// Runs the kernel everywhere.
     pub fn judge(&self, workload: &Workload) -> Verdict {
-        let Some(peer) = &self.peer else { return Verdict::Agree };
-        let run = || {
-            let prepared = peer.prepare(workload);
-            prepared.run();
-            RESULTS.map(|binding| prepared.read(binding)).collect::<Vec<_>>()
+        let mine = match results(&self.ours, workload) {
+            Ok(mine) => mine,
+            Err(message) => return Verdict::Refused { message },
         };
-        differ("lavapipe and lavapipe", &run(), &run())
+        match &self.peer {
+            Some(peer) => {
+                let prepared = peer.prepare(workload);
+                prepared.run();
+                let theirs: Vec<_> = RESULTS.map(|binding| prepared.read(binding)).collect();
+                differ("the CPU device and lavapipe", &mine, &theirs)
+            }
+            None => match results(&self.adversary, workload) {
+                Ok(again) => differ("two schedules of the CPU device", &mine, &again),
+                Err(message) => Verdict::Refused { message },
+            },
+        }
+    }
+}
+
+/// What the CPU device makes of the kernel. A panic is caught: it is a failure like any other, and can be reduced.
+fn results(ours: &Ours, workload: &Workload) -> Result<Vec<Vec<u8>>, String> {
+    let run = || -> Result<Vec<Vec<u8>>, fencepost::Error> {
+        let prepared = ours.prepare(workload)?;
+        prepared.run()?;
+        RESULTS.map(|binding| prepared.read(binding)).collect()
+    };
+    match panic::catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            Err(format!("panic: {text}"))
+        }
     }
 }
 

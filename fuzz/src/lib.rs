@@ -12,3 +12,26 @@ mod reduce;
 pub use choices::{Choices, Span};
 pub use generator::kernel;
 pub use reduce::reduce;
+
+/// Bytes as text into the WGSL front end and as words into the SPIR-V front end: an error at worst.
+pub fn front_end(bytes: &[u8]) {
+    let device = fencepost::Device::cpu();
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(library) = device.new_library_with_wgsl(text)
+    {
+        for name in library.function_names() {
+            drop(library.new_function(name));
+        }
+    }
+    let words: Vec<u32> = bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
+    drop(device.new_library_with_spirv(&words));
+}
+
+/// Bytes as the generator's choices: what it writes, the front end takes.
+pub fn generated(bytes: &[u8]) {
+    let choices = bytes.as_chunks::<2>().0.iter().map(|pair| u32::from(u16::from_le_bytes(*pair))).collect();
+    let workload = kernel(&mut Choices::replay(choices));
+    let library = fencepost::Device::cpu().new_library_with_wgsl(&workload.source);
+    let function = library.and_then(|library| library.new_function("main"));
+    assert!(function.is_ok(), "{}\n{}", function.unwrap_err(), workload.source);
+}
