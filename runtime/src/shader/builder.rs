@@ -4,12 +4,12 @@
 //! folded, one that an enclosing block has computed is reused, one that a loop cannot change is put in front of the loop. Lowering and
 //! the later passes all emit through here, hence all profit. Constants stand at the start of the kernel, each once.
 
-use naga::FastHashMap;
+use naga::{FastHashMap, FastHashSet};
 
 use super::fold;
 use super::lane::{
-    Address, AtomicOperation, BinaryOperation, Builtin, Kernel, Label, Operation, Space, Statement,
-    TexelOperation, UnaryOperation, Value, Variable,
+    Address, AtomicOperation, BinaryOperation, Binding, BindingKind, Builtin, Kernel, Label, Operation,
+    Space, Statement, TexelOperation, UnaryOperation, Value, Variable,
 };
 
 /// Builds the body of one kernel.
@@ -26,6 +26,8 @@ pub(super) struct Builder {
     variables: u32,
     labels: u32,
     emitted: usize,
+    /// Uniform buffers: a load from one yields the same all along.
+    fixed: FastHashSet<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +35,26 @@ struct Open {
     statements: Vec<Statement>,
     /// Entries of `known` that go when this block closes.
     computed: Vec<Operation>,
-    /// The body of a `Loop`.
-    is_loop: bool,
+    kind: Nest,
+}
+
+/// What a nested list of statements belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Nest {
+    /// A labelled block, or the kernel.
+    #[default]
+    Block,
+    /// One side of a branch.
+    Arm,
+    /// The body of a loop.
+    Loop,
+}
+
+impl Open {
+    /// Every lane that came in is still here, and nothing has happened.
+    fn is_straight(&self) -> bool {
+        self.statements.iter().all(|statement| matches!(statement, Statement::Let { .. }))
+    }
 }
 
 /// What is known of a value.
@@ -58,6 +78,7 @@ impl Builder {
             variables: 0,
             labels: 0,
             emitted: 0,
+            fixed: FastHashSet::default(),
         }
     }
 
@@ -80,7 +101,7 @@ impl Builder {
         if let Some(&value) = self.known.get(&operation) {
             return value;
         }
-        let pure = is_pure(&operation);
+        let pure = self.is_pure(&operation);
         let depth = if pure { self.place(&operation) } else { self.open.len() - 1 };
         let result = self.define(None, self.limit_of(&operation), depth);
         self.open[depth].statements.push(Statement::Let { result, operation });
@@ -93,7 +114,7 @@ impl Builder {
 
     /// Reads a variable before the outermost of the loops whose bodies leave it alone. `loops` counts those, from the innermost out.
     pub(super) fn emit_variable(&mut self, variable: Variable, loops: usize) -> Value {
-        let bodies = (0..self.open.len()).rev().filter(|&depth| self.open[depth].is_loop);
+        let bodies = (0..self.open.len()).rev().filter(|&depth| self.open[depth].kind == Nest::Loop);
         let depth = bodies.take(loops).last().map_or(self.open.len() - 1, |depth| depth - 1);
         let result = self.define(None, u32::MAX, depth);
         let operation = Operation::Variable(variable);
@@ -139,6 +160,26 @@ impl Builder {
         Label(self.labels - 1)
     }
 
+    /// Numbers all variables of a kernel whose body is emitted anew.
+    pub(super) fn adopt(&mut self, kernel: &Kernel) {
+        self.variables = kernel.variables;
+        for (index, binding) in (0..).zip(&kernel.bindings) {
+            self.bound(index, binding);
+        }
+    }
+
+    /// Tells what a binding is.
+    pub(super) fn bound(&mut self, index: u32, binding: &Binding) {
+        if matches!(binding.kind, BindingKind::Buffer { uniform: true, .. }) {
+            self.fixed.insert(index);
+        }
+    }
+
+    /// Blocks open now, within each other.
+    pub(super) fn depth(&self) -> usize {
+        self.open.len()
+    }
+
     /// Statements emitted so far, those in open blocks too.
     pub(super) fn emitted(&self) -> usize {
         self.emitted
@@ -150,8 +191,8 @@ impl Builder {
         self.open[innermost].statements.push(statement);
     }
 
-    pub(super) fn open(&mut self, is_loop: bool) {
-        self.open.push(Open { is_loop, ..Open::default() });
+    pub(super) fn open(&mut self, kind: Nest) {
+        self.open.push(Open { kind, ..Open::default() });
     }
 
     /// Ends the block opened last. What only it has computed is forgotten.
@@ -165,7 +206,7 @@ impl Builder {
 
     /// Lanes with a non-zero condition run what `accept` emits.
     pub(super) fn when(&mut self, condition: Value, accept: impl FnOnce(&mut Self)) {
-        self.open(false);
+        self.open(Nest::Arm);
         accept(self);
         let accept = self.close();
         self.push(Statement::If { condition, accept, reject: Vec::new() });
@@ -207,7 +248,26 @@ impl Builder {
         let mut deepest = 0;
         fold::operands(operation, |value| deepest = deepest.max(self.values[value.0 as usize].depth));
         let mut blocks = deepest + 1..self.open.len();
-        blocks.find(|&depth| self.open[depth].is_loop).map_or(self.open.len() - 1, |depth| depth - 1)
+        let Some(body) = blocks.find(|&depth| self.open[depth].kind == Nest::Loop) else {
+            return self.open.len() - 1;
+        };
+        // The block that leaving the loop leaves: whoever is in front of it enters it.
+        let mut place = body - 1;
+        while place > deepest && self.open[place].kind == Nest::Block && self.open[place].is_straight() {
+            place -= 1;
+        }
+        place
+    }
+
+    /// Yields the same wherever it stands, as long as its operands do.
+    fn is_pure(&self, operation: &Operation) -> bool {
+        match operation {
+            Operation::Variable(_) => false,
+            Operation::Load(Address { space: Space::Constant, .. }) => true,
+            Operation::Load(Address { space: Space::Buffer(binding), .. }) => self.fixed.contains(binding),
+            Operation::Load(_) => false,
+            _ => true,
+        }
     }
 
     fn limit_of(&self, operation: &Operation) -> u32 {
@@ -245,15 +305,6 @@ impl Builder {
             ) => 32,
             _ => u32::MAX,
         }
-    }
-}
-
-/// Yields the same wherever it stands, as long as its operands do.
-fn is_pure(operation: &Operation) -> bool {
-    match operation {
-        Operation::Variable(_) => false,
-        Operation::Load(address) => address.space == Space::Constant,
-        _ => true,
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) enum Simplified {
 /// Simplifies an operation, given which values are constants.
 pub(super) fn simplify(operation: Operation, constant: impl Fn(Value) -> Option<u32>) -> Simplified {
     match operation {
+        Operation::Constant(word) => Simplified::Constant(word),
         Operation::Unary(unary, a) => match constant(a).and_then(|a| fold_unary(unary, a)) {
             Some(word) => Simplified::Constant(word),
             None => Simplified::Operation(operation),

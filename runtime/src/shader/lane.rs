@@ -10,6 +10,9 @@
 //! Lowering has already clamped indices into fixed-size arrays, so the check only ever decides for runtime-sized buffers:
 //! a load outside yields 0, a store or an atomic outside does nothing. A buffer's runtime array has no other limit.
 //!
+//! Lowering puts constants at the start of a body, each once, and hoists what a loop cannot change in front of it, so a back end need
+//! not look for either.
+//!
 //! Deliberately absent: 16- and 64-bit values, subgroups, derivatives, anything graphics.
 
 /// An SSA value: one word per lane, assigned once by the `Let` that names it, used only where that `Let` dominates.

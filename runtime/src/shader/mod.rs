@@ -17,6 +17,7 @@ mod host;
 pub mod lane;
 mod lower;
 mod module;
+mod optimize;
 mod verify;
 
 #[cfg(test)]

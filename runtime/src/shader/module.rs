@@ -115,7 +115,10 @@ fn syntax_error(error: &front::wgsl::ParseError, source: &str) -> ShaderError {
         let _ = write!(message, "; note: {note}");
     }
     let span = error.labels().next().map_or(naga::Span::UNDEFINED, |(span, _)| span);
-    ShaderError::new(ShaderErrorKind::Syntax, message).at(Some(source), span)
+    // The front end types no reasons; this is how it words extensions that it knows and lacks.
+    let lacks = message.contains("not yet supported") || message.contains("not yet implemented");
+    let kind = if lacks { ShaderErrorKind::Unsupported } else { ShaderErrorKind::Syntax };
+    ShaderError::new(kind, message).at(Some(source), span)
 }
 
 fn spirv_error(error: &front::spv::Error) -> ShaderError {

@@ -3,6 +3,7 @@
 use naga::{Expression, Function, Handle};
 
 use super::{Frame, Lowered, Lowerer, Result};
+use crate::shader::builder::Nest;
 use crate::shader::lane::Statement;
 
 impl Lowerer<'_> {
@@ -41,7 +42,7 @@ impl Lowerer<'_> {
     /// The body of the function in the frame, in a block that `return` leaves.
     pub(super) fn function_body(&mut self) -> Result<()> {
         let function = self.frame.function;
-        self.builder.open(false);
+        self.builder.open(Nest::Block);
         self.local_variables()?;
         self.block(&function.body)?;
         let body = self.builder.close();

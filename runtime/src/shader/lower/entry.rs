@@ -81,15 +81,11 @@ impl Lowerer<'_> {
             let span = module.global_variables.get_span(handle);
             let kind = self.binding_kind(variable).map_err(|refusal| refusal.or_at(span))?;
             let is_buffer = matches!(kind, BindingKind::Buffer { .. });
-            self.bindings.push(Binding {
-                group,
-                binding,
-                name: variable.name.clone().unwrap_or_else(|| format!("group {group} binding {binding}")),
-                kind,
-                reads: false,
-                writes: false,
-                atomic_only: is_buffer,
-            });
+            let name = variable.name.clone().unwrap_or_else(|| format!("group {group} binding {binding}"));
+            let described =
+                Binding { group, binding, name, kind, reads: false, writes: false, atomic_only: is_buffer };
+            self.builder.bound(index, &described);
+            self.bindings.push(described);
             let lowered = if is_buffer {
                 let shape = self.shapes.get(variable.ty)?;
                 Lowered::Place(Place::new(Root::Memory(Space::Buffer(index)), 0, shape))

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::shape::{Form, Layout, Shape};
 use super::{Lowerer, Refusal, Result, VALUE_WORDS_MAX, Words};
+use crate::shader::builder::Nest;
 use crate::shader::lane::{
     Address, AtomicOperation, BinaryOperation, Operation, Space, Statement, Value, Variable,
 };
@@ -210,8 +211,8 @@ impl Lowerer<'_> {
         let exit = self.builder.label();
         let (one, words) = (self.builder.constant(1), self.builder.constant(place.shape.words));
         self.builder.set(counter, zero);
-        self.builder.open(false);
-        self.builder.open(true);
+        self.builder.open(Nest::Block);
+        self.builder.open(Nest::Loop);
         let at = self.builder.emit(Operation::Variable(counter));
         let done = self.binary(BinaryOperation::LessEqualU, words, at);
         self.builder.when(done, |builder| builder.push(Statement::Exit { label: exit }));

@@ -38,7 +38,7 @@ use self::shape::{Shape, Shapes};
 use self::usage::Usage;
 use super::builder::Builder;
 use super::lane::{Binding, Kernel, Label, Value};
-use super::{ShaderError, ShaderErrorKind};
+use super::{ShaderError, ShaderErrorKind, optimize, verify};
 
 /// The words of a value.
 type Words = SmallVec<[Value; 4]>;
@@ -92,6 +92,9 @@ impl Refusal {
 /// Most operations of a kernel with all calls inlined. A kernel of that size takes the interpreter a millisecond a workgroup.
 const OPERATIONS_MAX: usize = 1 << 18;
 
+/// Most calls and blocks within each other: whoever walks the body recurses as deep.
+const NESTING_MAX: usize = 256;
+
 /// Most words of one value.
 const VALUE_WORDS_MAX: u32 = 1 << 14;
 
@@ -104,7 +107,11 @@ pub(super) fn lower(module: &naga::Module, info: &ModuleInfo, name: &str) -> Res
     let Some(index) = found else {
         return Err(Refusal::new(ShaderErrorKind::FunctionNotFound, format!("no compute function `{name}`")));
     };
-    Lowerer::new(module, info, index)?.entry_point(index)
+    let mut kernel = Lowerer::new(module, info, index)?.entry_point(index)?;
+    debug_assert_eq!(verify::verify(&kernel), Ok(()), "{kernel}");
+    optimize::optimize(&mut kernel);
+    debug_assert_eq!(verify::verify(&kernel), Ok(()), "{kernel}");
+    Ok(kernel)
 }
 
 /// What an expression stands for.
@@ -215,9 +222,16 @@ impl<'m> Lowerer<'m> {
 
     /// Refuses a kernel that has grown too large.
     fn check_size(&self) -> Result<()> {
-        if self.builder.emitted() <= OPERATIONS_MAX {
-            return Ok(());
+        if self.builder.emitted() > OPERATIONS_MAX {
+            return Err(Refusal::too_large(format!(
+                "more than {OPERATIONS_MAX} operations with all calls inlined"
+            )));
         }
-        Err(Refusal::too_large(format!("more than {OPERATIONS_MAX} operations with all calls inlined")))
+        if self.builder.depth() > NESTING_MAX {
+            return Err(Refusal::too_large(format!(
+                "more than {NESTING_MAX} calls and blocks within each other"
+            )));
+        }
+        Ok(())
     }
 }

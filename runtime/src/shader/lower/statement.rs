@@ -4,7 +4,8 @@ use naga::{AtomicFunction, Block, Expression, Handle, Statement as S, SwitchCase
 
 use super::shape::Kind;
 use super::{Lowered, Lowerer, Refusal, Result, Words};
-use crate::shader::lane::{AtomicOperation, BinaryOperation, Statement};
+use crate::shader::builder::Nest;
+use crate::shader::lane::{AtomicOperation, BinaryOperation, Label, Statement, Value};
 
 impl Lowerer<'_> {
     pub(super) fn block(&mut self, block: &Block) -> Result<()> {
@@ -58,7 +59,7 @@ impl Lowerer<'_> {
         }
     }
 
-    fn leave(&mut self, label: Option<crate::shader::lane::Label>) -> Result<()> {
+    fn leave(&mut self, label: Option<Label>) -> Result<()> {
         let Some(label) = label else {
             return Err(Refusal::invalid("`break` or `continue` outside of a loop".to_owned()));
         };
@@ -77,10 +78,10 @@ impl Lowerer<'_> {
 
     fn branch(&mut self, condition: Handle<Expression>, accept: &Block, reject: &Block) -> Result<()> {
         let condition = self.word(condition)?;
-        self.builder.open(false);
+        self.builder.open(Nest::Arm);
         self.block(accept)?;
         let accept = self.builder.close();
-        self.builder.open(false);
+        self.builder.open(Nest::Arm);
         self.block(reject)?;
         let reject = self.builder.close();
         self.builder.push(Statement::If { condition, accept, reject });
@@ -92,7 +93,7 @@ impl Lowerer<'_> {
         let selector = self.word(selector)?;
         let exit = self.builder.label();
         let outer = self.frame.exit.replace(exit);
-        self.builder.open(false);
+        self.builder.open(Nest::Block);
         let mut default = None;
         let mut start = 0;
         while start < cases.len() {
@@ -119,10 +120,10 @@ impl Lowerer<'_> {
 
     fn case(
         &mut self,
-        selector: crate::shader::lane::Value,
+        selector: Value,
         values: &[SwitchCase],
         rest: &[SwitchCase],
-        exit: crate::shader::lane::Label,
+        exit: Label,
     ) -> Result<()> {
         let mut condition = self.builder.constant(0);
         for case in values {
@@ -135,7 +136,7 @@ impl Lowerer<'_> {
             let equal = self.binary(BinaryOperation::Equal, selector, word);
             condition = self.binary(BinaryOperation::Or, equal, condition);
         }
-        self.builder.open(false);
+        self.builder.open(Nest::Arm);
         self.case_body(rest)?;
         self.builder.push(Statement::Exit { label: exit });
         let accept = self.builder.close();
@@ -164,9 +165,9 @@ impl Lowerer<'_> {
         let outer_exit = self.frame.exit.replace(exit);
         let outer_next = self.frame.next.replace(next);
         self.loops += 1;
-        self.builder.open(false);
-        self.builder.open(true);
-        self.builder.open(false);
+        self.builder.open(Nest::Block);
+        self.builder.open(Nest::Loop);
+        self.builder.open(Nest::Block);
         self.block(body)?;
         let body = self.builder.close();
         self.builder.push(Statement::Block { label: next, body });
