@@ -286,13 +286,13 @@ impl Builder {
                 _ => of(a),
             },
             Operation::Binary(B::DivideU, a, b) => {
-                self.constant_of(b).map_or(of(a), |divisor| of(a) / divisor.max(1))
+                self.constant_of(b).map_or_else(|| of(a), |divisor| of(a) / divisor.max(1))
             }
             Operation::Binary(B::ShiftRightU, a, b) => {
-                self.constant_of(b).map_or(of(a), |amount| of(a) >> (amount & 31))
+                self.constant_of(b).map_or_else(|| of(a), |amount| of(a) >> (amount & 31))
             }
-            Operation::Binary(B::Add, a, b) => of(a).checked_add(of(b)).unwrap_or(u32::MAX),
-            Operation::Binary(B::Multiply, a, b) => of(a).checked_mul(of(b)).unwrap_or(u32::MAX),
+            Operation::Binary(B::Add, a, b) => of(a).saturating_add(of(b)),
+            Operation::Binary(B::Multiply, a, b) => of(a).saturating_mul(of(b)),
             Operation::Binary(B::MaxU, a, b) | Operation::Select(_, a, b) => of(a).max(of(b)),
             Operation::Binary(operation, ..) if is_comparison(operation) => 1,
             Operation::Unary(UnaryOperation::LogicalNot, _) => 1,

@@ -191,21 +191,21 @@ pub enum Statement {
         /// The condition.
         condition: Value,
         /// Run by lanes where it is not 0.
-        accept: Vec<Statement>,
+        accept: Vec<Self>,
         /// Run by lanes where it is 0.
-        reject: Vec<Statement>,
+        reject: Vec<Self>,
     },
     /// A block that lanes can leave early.
     Block {
         /// Named by `Exit`.
         label: Label,
         /// Its statements.
-        body: Vec<Statement>,
+        body: Vec<Self>,
     },
     /// Repeats until no lane is active: lanes leave by exiting a block around it.
     Loop {
         /// One iteration.
-        body: Vec<Statement>,
+        body: Vec<Self>,
     },
     /// Active lanes go to the end of the block of this label.
     Exit {

@@ -75,7 +75,9 @@ impl Module {
             });
             let Some(found) = found else {
                 let names: Vec<_> = known()
-                    .filter_map(|constant| constant.name.clone().or(constant.id.map(|id| id.to_string())))
+                    .filter_map(|constant| {
+                        constant.name.clone().or_else(|| constant.id.map(|id| id.to_string()))
+                    })
                     .collect();
                 let message = format!("no override constant `{name}`; the module has ({})", names.join(", "));
                 return Err(ShaderError::new(ShaderErrorKind::Constant, message));

@@ -38,13 +38,13 @@ struct Checker<'k> {
 
 type Check = Result<(), String>;
 
+/// Definitions in the order of a list of statements, each with the labels that some lanes left to before it.
+type Definitions = Vec<(Value, HashSet<Label>)>;
+
 impl Checker<'_> {
     /// Checks statements; what they define is visible after them. Returns the labels that some lanes leave to, and how many of the
     /// definitions precede the first such statement: those alone are visible where the lanes meet again.
-    fn block(
-        &mut self,
-        statements: &[Statement],
-    ) -> Result<(HashSet<Label>, Vec<(Value, HashSet<Label>)>), String> {
+    fn block(&mut self, statements: &[Statement]) -> Result<(HashSet<Label>, Definitions), String> {
         let mut left = HashSet::new();
         let mut definitions = Vec::new();
         for statement in statements {
@@ -58,7 +58,7 @@ impl Checker<'_> {
         &mut self,
         statement: &Statement,
         left: &mut HashSet<Label>,
-        definitions: &mut Vec<(Value, HashSet<Label>)>,
+        definitions: &mut Definitions,
     ) -> Check {
         match statement {
             Statement::Let { result, operation } => {
@@ -115,7 +115,7 @@ impl Checker<'_> {
         label: Label,
         body: &[Statement],
         left: &mut HashSet<Label>,
-        definitions: &mut Vec<(Value, HashSet<Label>)>,
+        definitions: &mut Definitions,
     ) -> Check {
         if self.labels.contains(&label) {
             return Err(format!("{label} is around already"));
@@ -136,10 +136,7 @@ impl Checker<'_> {
     }
 
     /// Checks a block whose definitions end with it.
-    fn scope(
-        &mut self,
-        statements: &[Statement],
-    ) -> Result<(HashSet<Label>, Vec<(Value, HashSet<Label>)>), String> {
+    fn scope(&mut self, statements: &[Statement]) -> Result<(HashSet<Label>, Definitions), String> {
         let (left, definitions) = self.block(statements)?;
         for (value, _) in &definitions {
             self.visible.remove(value);
@@ -147,12 +144,7 @@ impl Checker<'_> {
         Ok((left, definitions))
     }
 
-    fn define(
-        &mut self,
-        value: Value,
-        left: &HashSet<Label>,
-        definitions: &mut Vec<(Value, HashSet<Label>)>,
-    ) -> Check {
+    fn define(&mut self, value: Value, left: &HashSet<Label>, definitions: &mut Definitions) -> Check {
         match self.defined.get_mut(value.0 as usize) {
             None => return Err(format!("{value} of {} values", self.kernel.values)),
             Some(true) => return Err(format!("{value} is defined twice")),

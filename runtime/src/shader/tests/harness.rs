@@ -1,6 +1,10 @@
 //! Runs a kernel on buffers of words and compares what it leaves with what plain Rust computes.
 
+use std::sync::atomic::AtomicU32;
+
 use super::{kernel_of, reference};
+use crate::backend::cpu::interpreter::{BoundResource, Prepared, Scratch, Stop};
+use crate::record::Grid;
 use crate::shader::Module;
 use crate::shader::lane::Kernel;
 
@@ -23,7 +27,32 @@ pub(super) fn run_kernel(kernel: &Kernel, buffers: &[Vec<u32>], groups: [u32; 3]
     assert_eq!(kernel.bindings.len(), buffers.len(), "{kernel}");
     let mut expected = buffers.to_vec();
     reference::run(kernel, &mut expected, groups);
-    expected
+    let found = interpret(kernel, buffers, groups);
+    for (binding, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        for (at, (&x, &y)) in found.iter().zip(expected).enumerate() {
+            assert!(
+                near(x, y, 1e-5),
+                "word {at} of binding {binding} is {x:#x}, by the reference {y:#x}\n{kernel}"
+            );
+        }
+    }
+    found
+}
+
+/// Runs a kernel by the device's interpreter.
+fn interpret(kernel: &Kernel, buffers: &[Vec<u32>], groups: [u32; 3]) -> Vec<Vec<u32>> {
+    let atomic = |words: &Vec<u32>| words.iter().map(|&word| AtomicU32::new(word)).collect::<Vec<_>>();
+    let buffers: Vec<Vec<AtomicU32>> = buffers.iter().map(atomic).collect();
+    let bound: Vec<_> = buffers.iter().map(|words| BoundResource::Buffer(words)).collect();
+    run_bound(kernel, &bound, groups);
+    buffers.into_iter().map(|words| words.into_iter().map(AtomicU32::into_inner).collect()).collect()
+}
+
+pub(super) fn run_bound(kernel: &Kernel, bound: &[BoundResource<'_>], groups: [u32; 3]) {
+    let grid = Grid { groups, threads: None };
+    let all = 0..groups.iter().map(|&size| u64::from(size)).product();
+    let result = Prepared::new(kernel).run(bound, &grid, all, &mut Scratch::default(), &Stop::new());
+    assert_eq!(result, Ok(()), "{kernel}");
 }
 
 /// Each lane gets one triple of inputs `a`, `b`, `c` (words) and leaves `width` words of `out`.
@@ -76,9 +105,7 @@ fn floats(words: &[u32]) -> Vec<f32> {
 /// Equal, both NaN, or floats that differ by less than a share.
 fn near(x: u32, y: u32, tolerance: f32) -> bool {
     let (f, g) = (f32::from_bits(x), f32::from_bits(y));
-    x == y
-        || (f.is_nan() && g.is_nan())
-        || (tolerance > 0.0 && (f - g).abs() <= tolerance * g.abs().max(1e-30))
+    x == y || (f.is_nan() && g.is_nan()) || (tolerance > 0.0 && (f - g).abs() <= tolerance * g.abs())
 }
 
 /// Floats with all that is odd about them.
