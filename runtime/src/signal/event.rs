@@ -8,8 +8,8 @@ use fencepost_core::NodeId;
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
 
+use super::SharedEventListener;
 use super::level::Level;
-use super::{SerialQueue, SharedEventListener};
 use crate::Error;
 
 /// A device's submission, as events see it.

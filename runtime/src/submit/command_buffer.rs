@@ -342,6 +342,15 @@ impl PassRecord {
     }
 }
 
+impl Drop for CommandBufferState {
+    fn drop(&mut self) {
+        // Its place on the queue holds nothing back any more.
+        if self.status_now() == CommandBufferStatus::Enqueued {
+            self.with_device(|device| device.pump());
+        }
+    }
+}
+
 impl fmt::Debug for CommandBufferState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CommandBufferState").field("status", &self.status_now()).finish_non_exhaustive()
