@@ -21,8 +21,6 @@ pub(crate) trait EventUser: Send + Sync + fmt::Debug {
     /// A thread goes to sleep until work of this device has gone on, and wakes up again.
     fn wait_begins(&self);
     fn wait_ends(&self);
-    /// Whether the device holds work back until somebody looks.
-    fn holds_back(&self) -> bool;
 }
 
 /// How a wait for a value stands.

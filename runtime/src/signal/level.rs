@@ -26,12 +26,14 @@ impl Level {
     /// Raises the value. True: it grew, and somebody watches.
     pub(crate) fn raise(&self, value: u64) -> bool {
         let before = self.value.fetch_max(value, Ordering::SeqCst);
+        between();
         before < value && self.watched.load(Ordering::SeqCst)
     }
 
     /// From now on raises tell. Returns the value as it is after that.
     pub(crate) fn watch(&self) -> u64 {
         self.watched.store(true, Ordering::SeqCst);
+        between();
         self.value.load(Ordering::SeqCst)
     }
 
@@ -39,6 +41,12 @@ impl Level {
     pub(crate) fn unwatch(&self) {
         self.watched.store(false, Ordering::SeqCst);
     }
+}
+
+/// Sequentially consistent accesses of one thread stay in their order. loom takes them for weaker ones and knows that only of fences.
+fn between() {
+    #[cfg(loom)]
+    loom::sync::atomic::fence(Ordering::SeqCst);
 }
 
 #[cfg(all(test, loom))]

@@ -16,7 +16,7 @@ use crate::signal::{EventUser, SerialQueue};
 use crate::{CommandBufferStatus, CommandEncoderErrorState, Error};
 
 /// Called with the command buffer, off every thread of the device, no lock held.
-pub(crate) type Handler = Box<dyn FnOnce(&Arc<CommandBufferState>) + Send>;
+pub(super) type Handler = Box<dyn FnOnce(&Arc<CommandBufferState>) + Send>;
 
 /// How far a command buffer has come. Safe to ask from any thread.
 pub(crate) struct CommandBufferState {

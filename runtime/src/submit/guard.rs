@@ -34,16 +34,6 @@ impl Drop for Hold {
 }
 
 impl Submission {
-    /// A command that may be running, or will be without the CPU's doing, and that conflicts with such an access of the CPU.
-    pub(crate) fn conflict_in_flight(
-        &self,
-        resource: ResourceId,
-        extent: &Extent,
-        write: bool,
-    ) -> Option<InFlight> {
-        self.state.lock().conflict(&access(resource, extent, write))
-    }
-
     /// Claims a part of a resource for the CPU, or says what is in the way.
     pub(crate) fn hold(
         self: &Arc<Self>,

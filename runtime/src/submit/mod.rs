@@ -33,7 +33,7 @@ use fencepost_core::{
 };
 use parking_lot::Mutex;
 
-pub(crate) use command_buffer::{CommandBufferState, Handler, PassReport};
+pub(crate) use command_buffer::{CommandBufferState, PassReport};
 pub(crate) use guard::{Hold, InFlight};
 
 use crate::Error;
@@ -128,7 +128,7 @@ impl Submission {
     pub(crate) fn add_queue(&self, mode: QueueMode, max_uncompleted: usize) -> QueueId {
         let mut state = self.state.lock();
         let id = state.engine.add_queue(mode);
-        state.queues.push((id, Queue::new(mode, max_uncompleted)));
+        state.queues.push((id, Queue::new(max_uncompleted)));
         id
     }
 
@@ -314,10 +314,6 @@ impl EventUser for Submission {
 
     fn wait_ends(&self) {
         self.backend.wait_ends();
-    }
-
-    fn holds_back(&self) -> bool {
-        self.backend.holds_back()
     }
 }
 

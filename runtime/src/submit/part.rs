@@ -79,10 +79,10 @@ impl Completion for Part {
     fn completed(&self, tag: u32, count: u32, outcome: &Outcome) {
         if tag & PlannedNode::ALONE != 0 {
             self.signal_ended(tag & !PlannedNode::ALONE, outcome);
-        } else if let Some(owner) = &self.owner {
-            if tag != GATE {
-                owner.pass_ended(tag, count, outcome);
-            }
+        } else if let Some(owner) = &self.owner
+            && tag != GATE
+        {
+            owner.pass_ended(tag, count, outcome);
         }
         if self.remaining.fetch_sub(count, Ordering::AcqRel) == count {
             self.ended();

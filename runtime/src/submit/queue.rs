@@ -3,8 +3,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use fencepost_core::QueueMode;
-
 use super::command_buffer::CommandBufferState;
 use super::slots::Slots;
 use crate::record::Recording;
@@ -12,7 +10,6 @@ use crate::signal::EventBody;
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    pub(super) mode: QueueMode,
     pub(super) entries: VecDeque<Entry>,
     pub(super) slots: Arc<Slots>,
     /// Since when the first entry waits for a value that nobody has promised.
@@ -57,14 +54,8 @@ pub(super) struct Cursor {
 }
 
 impl Queue {
-    pub(super) fn new(mode: QueueMode, max_uncompleted: usize) -> Self {
-        Self {
-            mode,
-            entries: VecDeque::new(),
-            slots: Slots::new(max_uncompleted),
-            held_since: None,
-            closed: false,
-        }
+    pub(super) fn new(max_uncompleted: usize) -> Self {
+        Self { entries: VecDeque::new(), slots: Slots::new(max_uncompleted), held_since: None, closed: false }
     }
 
     /// Puts a committed buffer where its place was reserved, or at the end.

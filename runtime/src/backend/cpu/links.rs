@@ -79,11 +79,6 @@ impl Links {
         self.next[edge as usize % EDGES].load(Ordering::Relaxed)
     }
 
-    /// Whether it has ended.
-    pub(super) fn is_closed(&self) -> bool {
-        self.head.load(Ordering::Acquire) == CLOSED
-    }
-
     fn release(&self, count: u32) -> bool {
         self.pending.fetch_sub(count, Ordering::AcqRel) == count
     }

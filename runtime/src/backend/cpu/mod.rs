@@ -17,7 +17,6 @@ pub(crate) mod interpreter;
 mod job;
 mod links;
 pub(crate) mod memory;
-mod mipmap;
 mod pipeline;
 mod pool;
 mod random;
@@ -28,6 +27,7 @@ mod tests;
 pub(crate) mod texel;
 mod transfer;
 mod watch;
+mod watched;
 
 use std::sync::Arc;
 
@@ -96,11 +96,11 @@ impl Backend for CpuDevice {
     }
 
     fn read_texture(&self, region: &TextureRegion, layout: LinearLayout, out: &mut [u8]) {
-        transfer::read(region, layout, out);
+        texel::region::read(region, job::memory(&*region.body.allocation), layout, out);
     }
 
     fn write_texture(&self, region: &TextureRegion, layout: LinearLayout, bytes: &[u8]) {
-        transfer::write(region, layout, bytes);
+        texel::region::write(region, job::memory(&*region.body.allocation), layout, bytes);
     }
 
     fn pipeline(&self, function: &Function) -> Result<Arc<dyn Pipeline>, Error> {

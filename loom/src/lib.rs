@@ -1,0 +1,13 @@
+//! The files of the runtime that hold lock-free words, compiled with loom's atomics instead of the machine's. Each holds its own models.
+#![cfg(loom)]
+
+#[path = "../../runtime/src/backend/cpu/claim.rs"]
+mod claim;
+#[path = "../../runtime/src/signal/level.rs"]
+mod level;
+#[path = "../../runtime/src/backend/cpu/links.rs"]
+mod links;
+#[path = "../../runtime/src/backend/cpu/sleep.rs"]
+mod sleep;
+#[path = "../../runtime/src/backend/cpu/watched.rs"]
+mod watched;
