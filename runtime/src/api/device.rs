@@ -113,6 +113,12 @@ impl Device {
         self.shared.backend().set_schedule(schedule);
     }
 
+    /// How long a queue waits for an event's value before the wait counts as timed out; `None`, the default, for ever. On a tracked queue
+    /// the command buffer then ends with an error; on an explicit queue the later work runs as if the value were there (rule 6.8).
+    pub fn set_event_timeout(&self, timeout: Option<std::time::Duration>) {
+        self.shared.submission.set_event_timeout(timeout);
+    }
+
     /// A tracked queue: it orders conflicting uses of tracked resources by itself.
     #[doc(alias = "newCommandQueue")]
     pub fn new_command_queue(&self) -> CommandQueue {
