@@ -202,7 +202,7 @@ impl ComputeCommandEncoder {
         for axis in 0..3 {
             groups[axis] = threads[axis].div_ceil(sides[axis]);
         }
-        let partial = (0..3).any(|axis| threads[axis] % sides[axis] != 0);
+        let partial = (0..3).any(|axis| threads[axis] == 0 || threads[axis] % sides[axis] != 0);
         self.dispatch(Grid { groups, threads: partial.then_some(threads) })
     }
 

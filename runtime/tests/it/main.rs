@@ -1,0 +1,7 @@
+//! What the public API promises, on the CPU device.
+mod bad_input;
+mod common;
+mod memory;
+mod misuse;
+mod smoke;
+mod threads;
