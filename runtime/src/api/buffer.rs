@@ -266,7 +266,7 @@ pub(crate) fn register(
 /// How many values a range of bytes holds.
 pub(crate) fn whole_values<T>(call: &'static str, range: &Range<u64>) -> Result<usize, Error> {
     let (length, size) = (range.end - range.start, size_of::<T>() as u64);
-    if size == 0 || length % size != 0 {
+    if size == 0 || !length.is_multiple_of(size) {
         return Err(ResourceError::Alignment {
             call,
             what: "the length of the range",

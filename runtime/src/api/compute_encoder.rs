@@ -99,7 +99,7 @@ impl ComputeCommandEncoder {
         offset: u64,
     ) -> Result<(), Error> {
         let length = buffer.body.length;
-        if offset > length || offset % ALIGNMENT != 0 {
+        if offset > length || !offset.is_multiple_of(ALIGNMENT) {
             return Err(bad_offset(buffer, offset));
         }
         self.bind_buffer(index.into(), buffer, offset, length - offset)
@@ -121,7 +121,7 @@ impl ComputeCommandEncoder {
         // The last word of a buffer is whole, whatever length was asked for.
         let end = if range.end == buffer.length() { buffer.body.length } else { range.end };
         for (what, value) in [("the start of the range", range.start), ("the end of the range", end)] {
-            if value % ALIGNMENT != 0 {
+            if !value.is_multiple_of(ALIGNMENT) {
                 return Err(ResourceError::Alignment { call: CALL, what, value, multiple: ALIGNMENT }.into());
             }
         }
@@ -202,7 +202,7 @@ impl ComputeCommandEncoder {
         for axis in 0..3 {
             groups[axis] = threads[axis].div_ceil(sides[axis]);
         }
-        let partial = (0..3).any(|axis| threads[axis] == 0 || threads[axis] % sides[axis] != 0);
+        let partial = (0..3).any(|axis| threads[axis] == 0 || !threads[axis].is_multiple_of(sides[axis]));
         self.dispatch(Grid { groups, threads: partial.then_some(threads) })
     }
 
@@ -216,7 +216,7 @@ impl ComputeCommandEncoder {
     pub fn dispatch_threadgroups_indirect(&mut self, arguments: &Buffer, offset: u64) -> Result<(), Error> {
         const CALL: &str = "`dispatch_threadgroups_indirect`";
         self.core.check_buffer(CALL, arguments)?;
-        if offset % ALIGNMENT != 0 {
+        if !offset.is_multiple_of(ALIGNMENT) {
             let what = "the offset of the arguments";
             return Err(
                 ResourceError::Alignment { call: CALL, what, value: offset, multiple: ALIGNMENT }.into()

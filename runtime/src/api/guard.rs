@@ -162,9 +162,11 @@ pub(crate) fn conflict(
 
 /// "command `c` of pass `p` of command buffer `b`", as far as there are labels.
 fn name(in_flight: &InFlight) -> String {
-    let command =
-        in_flight.command.as_ref().map_or("a command".to_owned(), |label| format!("command `{label}`"));
-    let pass = in_flight.pass.as_ref().map_or(String::new(), |label| format!(" of pass `{label}`"));
+    let command = in_flight
+        .command
+        .as_ref()
+        .map_or_else(|| "a command".to_owned(), |label| format!("command `{label}`"));
+    let pass = in_flight.pass.as_ref().map_or_else(String::new, |label| format!(" of pass `{label}`"));
     let buffer = match in_flight.command_buffer.as_str() {
         "" => "a command buffer without a label".to_owned(),
         label => format!("command buffer `{label}`"),

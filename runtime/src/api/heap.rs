@@ -321,7 +321,7 @@ impl HeapShared {
 
     /// The place that the program names.
     fn take(&self, call: &'static str, size: u64, align: u64, offset: u64) -> Result<Range<u64>, Error> {
-        if offset % align != 0 {
+        if !offset.is_multiple_of(align) {
             return Err(ResourceError::Alignment {
                 call,
                 what: "the offset",
@@ -374,11 +374,11 @@ impl HeapShared {
     fn largest(&self, places: &Places, align: u64) -> u64 {
         let mut largest = 0;
         let mut start = 0;
-        for taken in places.free.allocated_ranges().chain([self.size..self.size]) {
+        for taken in places.free.allocated_ranges() {
             largest = largest.max(taken.start.saturating_sub(round_up(start, align)));
             start = taken.end;
         }
-        largest
+        largest.max(self.size.saturating_sub(round_up(start, align)))
     }
 
     fn wrong_kind(&self, call: &'static str, belongs: &'static str, mend: &'static str) -> Error {

@@ -310,7 +310,7 @@ impl Texture {
     }
 
     fn own_label(&self) -> &Label {
-        self.view_label.as_deref().unwrap_or(&self.core().label)
+        self.view_label.as_deref().unwrap_or_else(|| &self.core().label)
     }
 
     fn check_view_format(&self, call: &'static str, format: PixelFormat) -> Result<(), Error> {
@@ -435,7 +435,7 @@ pub(crate) fn linear_bytes(
 ) -> Result<u64, Error> {
     let texel = u64::from(format.bytes_per_texel());
     let row = u64::from(size[0]) * texel;
-    if layout.bytes_per_row % texel != 0 {
+    if !layout.bytes_per_row.is_multiple_of(texel) {
         let what = "`bytes_per_row`";
         return Err(
             ResourceError::Alignment { call, what, value: layout.bytes_per_row, multiple: texel }.into()

@@ -264,7 +264,7 @@ impl EncoderCore {
     ) -> Result<(BufferSlice, LinearLayout), Error> {
         let format = region.body.shape.format;
         let texel = u64::from(format.bytes_per_texel());
-        if layout.offset % texel != 0 {
+        if !layout.offset.is_multiple_of(texel) {
             let what = "the offset into the buffer";
             return Err(ResourceError::Alignment { call, what, value: layout.offset, multiple: texel }.into());
         }

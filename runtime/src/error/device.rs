@@ -23,8 +23,6 @@ pub(crate) enum DeviceError {
         "the wait for event `{event}` to reach {value} timed out after {limit_ms} ms. Signal the value, or wait less early"
     )]
     EventTimeout { event: String, value: u64, limit_ms: u128 },
-    #[error("{what} is not supported. {mend}")]
-    Unsupported { what: String, mend: String },
 }
 
 impl Cause for DeviceError {
@@ -35,7 +33,6 @@ impl Cause for DeviceError {
             Self::IndirectGrid { .. } => ErrorKind::InvalidGrid,
             Self::HostPanic { .. } => ErrorKind::HostFunctionPanicked,
             Self::Dependency { .. } => ErrorKind::DependencyFailed,
-            Self::Unsupported { .. } => ErrorKind::Unsupported,
         }
     }
 }

@@ -56,17 +56,6 @@ pub(crate) enum EncodeError {
     FenceOrder { encoder: String, fence: String },
     #[error("`pop_debug_group` on {object} without an open group. Push one first")]
     NoDebugGroup { object: String },
-    #[error(
-        "the CPU holds bytes {held:?} of {resource} for {access} by a guard, and command {command} of {buffer} would use them. \
-         Drop the guard before the commit"
-    )]
-    Held {
-        held: std::ops::Range<u64>,
-        resource: String,
-        access: &'static str,
-        command: String,
-        buffer: String,
-    },
 }
 
 impl Cause for EncodeError {
@@ -84,7 +73,6 @@ impl Cause for EncodeError {
             Self::AllocatorShared { .. } | Self::AllocatorInFlight { .. } => ErrorKind::AllocatorInUse,
             Self::Stages { .. } => ErrorKind::InvalidStages,
             Self::FenceOrder { .. } => ErrorKind::FenceOrder,
-            Self::Held { .. } => ErrorKind::InFlight,
         }
     }
 }

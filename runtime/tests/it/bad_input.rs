@@ -1,6 +1,7 @@
 //! Bad input: each kind gives a typed error, and the queue goes on.
 use fencepost::{
-    Device, ErrorKind, Fault, Filter, HeapDescriptor, PixelFormat, ResourceOptions, SamplerDescriptor, TextureDescriptor,
+    Device, ErrorKind, Fault, Filter, HeapDescriptor, PixelFormat, ResourceOptions, SamplerDescriptor,
+    TextureDescriptor,
 };
 
 use crate::common::{misuse, numbers, pipeline, refused, run, still_works};
@@ -31,7 +32,11 @@ fn a_missing_binding_is_named() {
     let output = numbers(&device, "output", &[0; 4]);
     let work = queue.command_buffer();
     let mut encoder = work.compute_command_encoder().expect("it is open");
-    misuse(encoder.dispatch_threadgroups([1, 1, 1]), ErrorKind::MissingPipeline, &["set_compute_pipeline_state"]);
+    misuse(
+        encoder.dispatch_threadgroups([1, 1, 1]),
+        ErrorKind::MissingPipeline,
+        &["set_compute_pipeline_state"],
+    );
     encoder.set_compute_pipeline_state(&copy).expect("same device");
     encoder.set_buffer(1, &output, 0).expect("same device");
     let words = ["`copy`", "`input`", "group 0", "binding 0", "storage buffer", "nothing is bound"];
@@ -63,9 +68,17 @@ fn a_binding_of_the_wrong_kind_is_named() {
     misuse(encoder.dispatch_threadgroups([1, 1, 1]), ErrorKind::WrongBinding, &words);
     let array = TextureDescriptor::new_2d_array(PixelFormat::Rgba8Unorm, 4, 4, 2);
     encoder.set_texture((1, 1), &device.new_texture(&array).expect("there is memory")).expect("same device");
-    misuse(encoder.dispatch_threadgroups([1, 1, 1]), ErrorKind::WrongBinding, &["2D array", "new_texture_view_of"]);
+    misuse(
+        encoder.dispatch_threadgroups([1, 1, 1]),
+        ErrorKind::WrongBinding,
+        &["2D array", "new_texture_view_of"],
+    );
     encoder.set_texture((1, 0), &texture(PixelFormat::R32Uint)).expect("same device");
-    misuse(encoder.dispatch_threadgroups([1, 1, 1]), ErrorKind::WrongBinding, &["`picture`", "float", "R32Uint"]);
+    misuse(
+        encoder.dispatch_threadgroups([1, 1, 1]),
+        ErrorKind::WrongBinding,
+        &["`picture`", "float", "R32Uint"],
+    );
     encoder.end_encoding();
     run(&work);
     still_works(&queue);
@@ -123,7 +136,11 @@ fn a_range_outside_of_a_resource_says_both() {
     let image = device.new_texture(&TextureDescriptor::new_2d(PixelFormat::R8Unorm, 4, 4)).expect("memory");
     image.set_label("tiny");
     let region = fencepost::Region::new(2, 0, 3, 1);
-    misuse(image.replace_region(region, 0, 0, &[0; 3], 3), ErrorKind::OutOfBounds, &["2..5", "`tiny`", "columns"]);
+    misuse(
+        image.replace_region(region, 0, 0, &[0; 3], 3),
+        ErrorKind::OutOfBounds,
+        &["2..5", "`tiny`", "columns"],
+    );
     misuse(image.replace_region(region, 1, 0, &[0; 3], 3), ErrorKind::OutOfBounds, &["level", "`tiny`"]);
     let work = queue.command_buffer();
     let mut encoder = work.compute_command_encoder().expect("it is open");
@@ -135,7 +152,11 @@ fn a_range_outside_of_a_resource_says_both() {
     let mut blit = work.blit_command_encoder().expect("no other is open");
     misuse(blit.fill_buffer(&buffer, 0..17, 1), ErrorKind::OutOfBounds, &["0..17"]);
     misuse(blit.copy_buffer(&buffer, 0, &buffer, 12, 8), ErrorKind::OutOfBounds, &["12..20"]);
-    misuse(blit.copy_buffer(&buffer, 0, &buffer, 4, 8), ErrorKind::InvalidArgument, &["overlap", "0..8", "4..12"]);
+    misuse(
+        blit.copy_buffer(&buffer, 0, &buffer, 4, 8),
+        ErrorKind::InvalidArgument,
+        &["overlap", "0..8", "4..12"],
+    );
     blit.end_encoding();
     run(&work);
     still_works(&queue);
@@ -203,7 +224,11 @@ fn a_command_buffer_is_committed_once() {
     work.set_label("frame");
     run(&work);
     misuse(work.commit(), ErrorKind::AlreadyCommitted, &["`frame`"]);
-    misuse(work.compute_command_encoder(), ErrorKind::AlreadyCommitted, &["`frame`", "compute_command_encoder"]);
+    misuse(
+        work.compute_command_encoder(),
+        ErrorKind::AlreadyCommitted,
+        &["`frame`", "compute_command_encoder"],
+    );
     misuse(queue.commit(&[&work]), ErrorKind::AlreadyCommitted, &["`frame`"]);
     let twice = queue.command_buffer();
     misuse(queue.commit(&[&twice, &twice]), ErrorKind::AlreadyCommitted, &["twice"]);
@@ -219,7 +244,11 @@ fn objects_of_another_device_are_refused() {
     let sampler = theirs.new_sampler_state(&SamplerDescriptor::default()).expect("it is valid");
     let queue = ours.new_command_queue();
     let work = queue.command_buffer();
-    misuse(work.encode_signal_event(&theirs.new_event(), 1), ErrorKind::WrongDevice, &["event", "command buffer"]);
+    misuse(
+        work.encode_signal_event(&theirs.new_event(), 1),
+        ErrorKind::WrongDevice,
+        &["event", "command buffer"],
+    );
     let mut encoder = work.compute_command_encoder().expect("it is open");
     let kind = ErrorKind::WrongDevice;
     misuse(encoder.set_buffer(0, &buffer, 0), kind, &["buffer `foreign`", "compute encoder"]);
@@ -238,11 +267,16 @@ fn objects_of_another_device_are_refused() {
 #[test]
 fn a_full_heap_says_how_full() {
     let device = Device::cpu();
-    let heap = device.new_heap(&HeapDescriptor { size: 1024, ..Default::default() }).expect("there is memory");
+    let heap =
+        device.new_heap(&HeapDescriptor { size: 1024, ..Default::default() }).expect("there is memory");
     heap.set_label("scratch");
     let options = ResourceOptions::SHARED.untracked();
     let _first = heap.new_buffer(512, options).expect("there is room");
-    let error = refused(heap.new_buffer(600, options), ErrorKind::HeapExhausted, &["`scratch`", "768", "512", "1024"]);
+    let error = refused(
+        heap.new_buffer(600, options),
+        ErrorKind::HeapExhausted,
+        &["`scratch`", "768", "512", "1024"],
+    );
     assert_eq!(error.fault(), Fault::OutOfMemory);
     heap.new_buffer(512, options).expect("the rest is still there");
 }
@@ -279,7 +313,9 @@ fn a_kernel_without_end_is_stopped() {
     let source = "@group(0) @binding(0) var<storage, read_write> numbers: array<u32>;
         @compute @workgroup_size(1) fn spin() { loop { numbers[0] += 1u; if numbers[1] == 1u { break; } } }";
     let library = device.new_library_with_wgsl(source).expect("it is valid");
-    let spin = device.new_compute_pipeline_state(&library.new_function("spin").expect("it is there")).expect("it runs");
+    let spin = device
+        .new_compute_pipeline_state(&library.new_function("spin").expect("it is there"))
+        .expect("it runs");
     let buffer = numbers(&device, "numbers", &[0; 2]);
     let work = queue.command_buffer();
     let mut encoder = work.compute_command_encoder().expect("it is open");

@@ -1,6 +1,7 @@
 //! What the tests share: a kernel or two, and ways to say what is expected.
 use fencepost::{
-    Buffer, CommandBuffer, CommandQueue, ComputePipelineState, Device, Error, ErrorKind, Fault, ResourceOptions,
+    Buffer, CommandBuffer, CommandQueue, ComputePipelineState, Device, Error, ErrorKind, Fault,
+    ResourceOptions,
 };
 
 /// Kernels over two buffers of numbers, a texture, and a value.

@@ -1,7 +1,7 @@
 //! Memory: what the CPU may touch and when, heaps, storage modes, views.
 use fencepost::{
-    Device, ErrorKind, Fault, HazardTrackingMode, HeapDescriptor, HeapKind, PixelFormat, Region, ResourceOptions,
-    StorageMode, TextureDescriptor, TextureKind, TextureUsage,
+    Device, ErrorKind, Fault, HazardTrackingMode, HeapDescriptor, HeapKind, PixelFormat, Region,
+    ResourceOptions, StorageMode, TextureDescriptor, TextureKind, TextureUsage,
 };
 
 use crate::common::{misuse, numbers, refused, run};
@@ -71,7 +71,8 @@ fn private_memory_is_reached_by_copies_only() {
     misuse(private.read::<u8>(..), kind, &["`hidden`", "Private"]);
     misuse(private.write(0, &[1u8]), kind, &["`hidden`", "Copy"]);
     misuse(device.new_buffer_with_data(&[1u32], ResourceOptions::PRIVATE), kind, &["Private"]);
-    let descriptor = TextureDescriptor::new_2d(PixelFormat::R8Unorm, 4, 4).with_options(ResourceOptions::PRIVATE);
+    let descriptor =
+        TextureDescriptor::new_2d(PixelFormat::R8Unorm, 4, 4).with_options(ResourceOptions::PRIVATE);
     let image = device.new_texture(&descriptor).expect("there is memory");
     misuse(image.get_bytes(&mut [0; 16], 4, Region::new(0, 0, 4, 4), 0, 0), kind, &["texture"]);
     let shared = numbers(&device, "shared", &[1, 2, 3, 4]);
@@ -90,7 +91,8 @@ fn storage_modes_that_are_not_there_are_unsupported() {
     let device = Device::cpu();
     for storage_mode in [StorageMode::Managed, StorageMode::Memoryless] {
         let options = ResourceOptions { storage_mode, ..Default::default() };
-        let error = refused(device.new_buffer(16, options), ErrorKind::Unsupported, &[&format!("{storage_mode:?}")]);
+        let error =
+            refused(device.new_buffer(16, options), ErrorKind::Unsupported, &[&format!("{storage_mode:?}")]);
         assert_eq!(error.fault(), Fault::Unsupported);
         let heap = HeapDescriptor { size: 1024, options, ..Default::default() };
         refused(device.new_heap(&heap), ErrorKind::Unsupported, &["new_heap"]);
@@ -103,7 +105,9 @@ fn defaults_of_tracking_are_resolved() {
     let tracking = |options: ResourceOptions| options.hazard_tracking_mode;
     let own = device.new_buffer(16, ResourceOptions::SHARED).expect("there is memory");
     assert_eq!(tracking(own.resource_options()), HazardTrackingMode::Tracked);
-    let heap = |options| device.new_heap(&HeapDescriptor { size: 4096, options, ..Default::default() }).expect("memory");
+    let heap = |options| {
+        device.new_heap(&HeapDescriptor { size: 4096, options, ..Default::default() }).expect("memory")
+    };
     let untracked = heap(ResourceOptions::SHARED);
     assert_eq!(tracking(untracked.resource_options()), HazardTrackingMode::Untracked);
     let inherited = untracked.new_buffer(16, ResourceOptions::SHARED).expect("there is room");
@@ -224,7 +228,10 @@ fn views_show_parts_of_a_texture() {
     let mut found = [0; 4];
     image.get_bytes(&mut found, 4, Region::new(3, 1, 1, 1), 1, 2).expect("inside");
     assert_eq!(found, texel);
-    assert_eq!(image.new_texture_view(PixelFormat::R32Float).expect("same size").pixel_format(), PixelFormat::R32Float);
+    assert_eq!(
+        image.new_texture_view(PixelFormat::R32Float).expect("same size").pixel_format(),
+        PixelFormat::R32Float
+    );
     misuse(image.new_texture_view(PixelFormat::R8Unorm), ErrorKind::InvalidArgument, &["another size"]);
     misuse(
         image.new_texture_view_of(PixelFormat::R32Uint, TextureKind::D2, 0..1, 0..2),
@@ -257,7 +264,11 @@ fn textures_that_make_no_sense_are_refused() {
     let mut blit = work.blit_command_encoder().expect("it is open");
     misuse(blit.generate_mipmaps(&image), kind, &["level count"]);
     let integers = TextureDescriptor::new_2d(PixelFormat::R32Uint, 4, 4).with_mips(2);
-    misuse(blit.generate_mipmaps(&device.new_texture(&integers).expect("memory")), kind, &["R32Uint", "filtered"]);
+    misuse(
+        blit.generate_mipmaps(&device.new_texture(&integers).expect("memory")),
+        kind,
+        &["R32Uint", "filtered"],
+    );
     let other = device.new_texture(&plain(8, 4)).expect("there is memory");
     misuse(blit.copy_texture(&image, &other), kind, &["width", "(4, 4, 1, 1)", "(8, 4, 1, 1)"]);
 }

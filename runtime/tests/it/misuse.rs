@@ -1,5 +1,7 @@
 //! Misuse of the objects: what one call can see is an error of that call, and names both sides.
-use fencepost::{BarrierScope, Device, DispatchType, ErrorKind, ResourceOptions, ResourceUsage, Stages, Visibility};
+use fencepost::{
+    BarrierScope, Device, DispatchType, ErrorKind, ResourceOptions, ResourceUsage, Stages, Visibility,
+};
 
 use crate::common::{misuse, numbers, run, still_works};
 
@@ -33,12 +35,20 @@ fn a_second_encoder_is_refused_until_the_first_ends() {
 fn handlers_come_before_the_commit_and_waits_after_it() {
     let device = Device::cpu();
     let work = device.new_command_queue().command_buffer();
-    misuse(work.wait_until_completed(), ErrorKind::NotCommitted, &["wait_until_completed", "Commit it first"]);
+    misuse(
+        work.wait_until_completed(),
+        ErrorKind::NotCommitted,
+        &["wait_until_completed", "Commit it first"],
+    );
     misuse(work.wait_until_scheduled(), ErrorKind::NotCommitted, &["wait_until_scheduled"]);
     run(&work);
     misuse(work.add_completed_handler(|_| {}), ErrorKind::AlreadyCommitted, &["add_completed_handler"]);
     misuse(work.add_scheduled_handler(|_| {}), ErrorKind::AlreadyCommitted, &["add_scheduled_handler"]);
-    misuse(work.encode_signal_event(&device.new_event(), 1), ErrorKind::AlreadyCommitted, &["encode_signal_event"]);
+    misuse(
+        work.encode_signal_event(&device.new_event(), 1),
+        ErrorKind::AlreadyCommitted,
+        &["encode_signal_event"],
+    );
 }
 
 #[test]
@@ -67,7 +77,11 @@ fn an_explicit_command_buffer_goes_through_its_phases() {
     second.end().expect("nothing is open");
     let foreign = Device::cpu().new_command_allocator();
     misuse(work.begin(&foreign), ErrorKind::WrongDevice, &["command allocator"]);
-    queue.commit(&[&work, &second]).expect("both have ended").wait_until_completed().expect("they do nothing");
+    queue
+        .commit(&[&work, &second])
+        .expect("both have ended")
+        .wait_until_completed()
+        .expect("they do nothing");
     misuse(queue.commit(&[&work]), kind, &["`begin`"]);
     allocator.reset().expect("all has completed");
 }
@@ -136,10 +150,18 @@ fn stages_that_an_encoder_cannot_encode_are_refused() {
     work.begin(&device.new_command_allocator()).expect("the allocator is free");
     let mut encoder = work.compute_command_encoder().expect("it has begun");
     let (dispatch, visibility) = (Stages::DISPATCH, Visibility::DEVICE);
-    misuse(encoder.barrier(Stages::FRAGMENT, dispatch, visibility), kind, &["FRAGMENT", "compute encoder", "BLIT"]);
+    misuse(
+        encoder.barrier(Stages::FRAGMENT, dispatch, visibility),
+        kind,
+        &["FRAGMENT", "compute encoder", "BLIT"],
+    );
     misuse(encoder.barrier(dispatch, Stages::ALL, visibility), kind, &["compute encoder"]);
     misuse(encoder.update_fence_after_stages(&fence, Stages::VERTEX), kind, &["VERTEX"]);
-    misuse(encoder.wait_for_fence_before_stages(&fence, Stages::MACHINE_LEARNING), kind, &["MACHINE_LEARNING"]);
+    misuse(
+        encoder.wait_for_fence_before_stages(&fence, Stages::MACHINE_LEARNING),
+        kind,
+        &["MACHINE_LEARNING"],
+    );
     for after in [Stages::DISPATCH, Stages::BLIT, Stages::ACCELERATION_STRUCTURE] {
         for before in [Stages::DISPATCH, Stages::BLIT, Stages::ACCELERATION_STRUCTURE] {
             encoder.barrier(after, before, visibility).expect("all nine pairs are legal");
@@ -214,7 +236,11 @@ fn uses_without_a_usage_are_refused() {
     let buffer = device.new_buffer(64, ResourceOptions::SHARED).expect("there is memory");
     let work = device.new_command_queue().command_buffer();
     let mut encoder = work.compute_command_encoder().expect("it is open");
-    misuse(encoder.use_resource(&buffer, ResourceUsage::empty()), ErrorKind::InvalidArgument, &["read nor write"]);
+    misuse(
+        encoder.use_resource(&buffer, ResourceUsage::empty()),
+        ErrorKind::InvalidArgument,
+        &["read nor write"],
+    );
     misuse(encoder.set_bytes(0, &[0u8; 4097]), ErrorKind::InvalidArgument, &["4096"]);
     misuse(encoder.set_buffer((4, 0), &buffer, 0), ErrorKind::InvalidArgument, &["group 4"]);
     misuse(encoder.set_buffer(1000, &buffer, 0), ErrorKind::InvalidArgument, &["binding 1000"]);

@@ -4,9 +4,10 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use fencepost::{
-    BufferLayout, CommandBufferDescriptor, CommandBufferStatus, CommandEncoderErrorState, CommandQueueDescriptor,
-    CommitOptions, Device, DispatchType, ErrorKind, Filter, HeapDescriptor, PixelFormat, Region, ResourceOptions,
-    ResourceUsage, SamplerDescriptor, SharedEventListener, Stages, TextureDescriptor, TexturePlace, Visibility,
+    BufferLayout, CommandBufferDescriptor, CommandBufferStatus, CommandEncoderErrorState,
+    CommandQueueDescriptor, CommitOptions, Device, DispatchType, ErrorKind, Filter, HeapDescriptor,
+    PixelFormat, Region, ResourceOptions, ResourceUsage, SamplerDescriptor, SharedEventListener, Stages,
+    TextureDescriptor, TexturePlace, Visibility,
 };
 
 use crate::common::{numbers, pipeline, refused, run};
@@ -34,13 +35,15 @@ fn a_serial_encoder_runs_dispatches_in_order() {
 fn tracking_orders_passes_over_command_buffers() {
     let device = Device::cpu();
     let (queue, copy) = (device.new_command_queue(), pipeline(&device, "copy"));
-    let chain: Vec<_> = (0..8).map(|index| numbers(&device, "link", &[if index == 0 { 9 } else { 0 }; 64])).collect();
+    let chain: Vec<_> =
+        (0..8).map(|index| numbers(&device, "link", &[if index == 0 { 9 } else { 0 }; 64])).collect();
     let works: Vec<_> = chain
         .windows(2)
         .map(|pair| {
             let work = queue.command_buffer();
-            let mut encoder =
-                work.compute_command_encoder_with_dispatch_type(DispatchType::Concurrent).expect("it is open");
+            let mut encoder = work
+                .compute_command_encoder_with_dispatch_type(DispatchType::Concurrent)
+                .expect("it is open");
             encoder.set_compute_pipeline_state(&copy).expect("same device");
             encoder.set_buffer(0, &pair[0], 0).expect("same device");
             encoder.set_buffer(1, &pair[1], 0).expect("same device");
@@ -49,19 +52,27 @@ fn tracking_orders_passes_over_command_buffers() {
             work
         })
         .collect();
-    queue.commit(&works.iter().collect::<Vec<_>>()).expect("all are whole").wait_until_completed().expect("they end");
+    queue
+        .commit(&works.iter().collect::<Vec<_>>())
+        .expect("all are whole")
+        .wait_until_completed()
+        .expect("they end");
     assert_eq!(chain[7].read::<u32>(..).expect("it has completed"), [9; 64]);
 }
 
 #[test]
 fn textures_samplers_and_views_reach_kernels() {
     let device = Device::cpu();
-    let picture = device.new_texture(&TextureDescriptor::new_2d(PixelFormat::Rgba8Unorm, 4, 4)).expect("memory");
-    let drawing = device.new_texture(&TextureDescriptor::new_2d(PixelFormat::Rgba8Unorm, 4, 4)).expect("memory");
+    let picture =
+        device.new_texture(&TextureDescriptor::new_2d(PixelFormat::Rgba8Unorm, 4, 4)).expect("memory");
+    let drawing =
+        device.new_texture(&TextureDescriptor::new_2d(PixelFormat::Rgba8Unorm, 4, 4)).expect("memory");
     let texels: Vec<u8> = (0..64).map(|byte| if byte % 4 == 3 { 255 } else { byte }).collect();
     picture.replace_region(Region::new(0, 0, 4, 4), 0, 0, &texels, 16).expect("inside");
-    let linear = SamplerDescriptor { min_filter: Filter::Linear, mag_filter: Filter::Linear, ..Default::default() };
-    let (output, sampler) = (numbers(&device, "output", &[0]), device.new_sampler_state(&linear).expect("valid"));
+    let linear =
+        SamplerDescriptor { min_filter: Filter::Linear, mag_filter: Filter::Linear, ..Default::default() };
+    let (output, sampler) =
+        (numbers(&device, "output", &[0]), device.new_sampler_state(&linear).expect("valid"));
     let work = device.new_command_queue().command_buffer();
     let mut encoder = work.compute_command_encoder().expect("it is open");
     encoder.set_texture((1, 0), &picture).expect("same device");
@@ -94,13 +105,26 @@ fn copies_move_rectangles_levels_and_slices() {
     let work = device.new_command_queue().command_buffer();
     let mut blit = work.blit_command_encoder().expect("it is open");
     let place = |level, slice, origin| TexturePlace { level, slice, origin };
-    blit.copy_buffer_to_texture(&source, BufferLayout { offset: 1, bytes_per_row: 8 }, &first, place(0, 1, [0, 0]), [4, 4])
+    blit.copy_buffer_to_texture(
+        &source,
+        BufferLayout { offset: 1, bytes_per_row: 8 },
+        &first,
+        place(0, 1, [0, 0]),
+        [4, 4],
+    )
+    .expect("inside");
+    blit.copy_texture_region(&first, place(0, 1, [1, 1]), [2, 2], &first, place(1, 0, [0, 0]))
         .expect("inside");
-    blit.copy_texture_region(&first, place(0, 1, [1, 1]), [2, 2], &first, place(1, 0, [0, 0])).expect("inside");
     blit.copy_texture(&first, &second).expect("same shape");
     blit.optimize_contents_for_cpu_access(&second).expect("same device");
-    blit.copy_texture_to_buffer(&second, place(1, 0, [0, 0]), [2, 2], &target, BufferLayout { offset: 2, bytes_per_row: 5 })
-        .expect("inside");
+    blit.copy_texture_to_buffer(
+        &second,
+        place(1, 0, [0, 0]),
+        [2, 2],
+        &target,
+        BufferLayout { offset: 2, bytes_per_row: 5 },
+    )
+    .expect("inside");
     blit.end_encoding();
     run(&work);
     let found = target.read::<u8>(..).expect("it has completed");
@@ -131,7 +155,8 @@ fn an_explicit_queue_orders_what_barriers_order() {
     encoder.end_encoding();
     work.end().expect("nothing is open");
     let (sender, receiver) = mpsc::channel();
-    let options = CommitOptions::new().with_feedback_handler(move |feedback| sender.send(feedback.clone()).expect("kept"));
+    let options = CommitOptions::new()
+        .with_feedback_handler(move |feedback| sender.send(feedback.clone()).expect("kept"));
     let commit = queue.commit_with_options(&[&work], options).expect("it has ended");
     commit.wait_until_completed().expect("it ends well");
     assert!(commit.is_completed());
@@ -210,7 +235,8 @@ fn an_enqueued_command_buffer_holds_back_the_next() {
 fn what_became_of_each_encoder_is_known() {
     let device = Device::cpu();
     let (queue, copy) = (device.new_command_queue(), pipeline(&device, "copy"));
-    let (counts, data) = (numbers(&device, "counts", &[0x8000_0000, 1, 1]), numbers(&device, "data", &[0; 4]));
+    let (counts, data) =
+        (numbers(&device, "counts", &[0x8000_0000, 1, 1]), numbers(&device, "data", &[0; 4]));
     let output = numbers(&device, "output", &[0; 4]);
     let descriptor = CommandBufferDescriptor { encoder_execution_status: true, ..Default::default() };
     let work = queue.command_buffer_with_descriptor(&descriptor);
@@ -283,7 +309,8 @@ fn shared_events_tell_listeners_and_threads() {
     assert!(event.wait_until_signaled_value(2, Duration::from_secs(10)));
     event.set_signaled_value(1);
     assert_eq!(event.signaled_value(), 2, "a smaller value changes nothing");
-    let told: Vec<_> = (0..2).map(|_| receiver.recv_timeout(Duration::from_secs(10)).expect("told")).collect();
+    let told: Vec<_> =
+        (0..2).map(|_| receiver.recv_timeout(Duration::from_secs(10)).expect("told")).collect();
     assert_eq!(told, [(1, true), (2, true)]);
 }
 
@@ -292,7 +319,8 @@ fn declared_uses_and_heaps_are_tracked() {
     let device = Device::cpu();
     let (queue, copy) = (device.new_command_queue(), pipeline(&device, "copy"));
     let options = ResourceOptions::SHARED.tracked();
-    let heap = device.new_heap(&HeapDescriptor { size: 4096, options, ..Default::default() }).expect("memory");
+    let heap =
+        device.new_heap(&HeapDescriptor { size: 4096, options, ..Default::default() }).expect("memory");
     let (input, output) =
         (heap.new_buffer(64, options).expect("room"), heap.new_buffer(64, options).expect("room"));
     input.write(0, &[4u32; 16]).expect("nothing is in flight");

@@ -2,9 +2,9 @@
 use std::fmt::Debug;
 
 use fencepost::{
-    BlitCommandEncoder, Buffer, BufferReadGuard, BufferWriteGuard, CommandAllocator, CommandBuffer, CommandQueue,
-    Commit, ComputeCommandEncoder, ComputePipelineState, Device, Error, Event, Fence, Function, Heap, Library,
-    SamplerState, SharedEvent, SharedEventListener, Texture,
+    BlitCommandEncoder, Buffer, BufferReadGuard, BufferWriteGuard, CommandAllocator, CommandBuffer,
+    CommandQueue, Commit, ComputeCommandEncoder, ComputePipelineState, Device, Error, Event, Fence, Function,
+    Heap, Library, SamplerState, SharedEvent, SharedEventListener, Texture,
 };
 
 use crate::common::{numbers, run};
