@@ -18,6 +18,7 @@ pub mod lane;
 mod lower;
 mod module;
 mod optimize;
+mod stack;
 mod verify;
 
 #[cfg(test)]

@@ -5,9 +5,12 @@ use std::fmt::Write;
 
 use naga::back::pipeline_constants::{PipelineConstantError, process_overrides};
 use naga::valid::{Capabilities, ModuleInfo, ValidationError, ValidationFlags, Validator};
-use naga::{ShaderStage, WithSpan, front};
+use naga::{Block, ShaderStage, Statement, WithSpan, front};
 
-use super::{Function, ShaderError, ShaderErrorKind, lower};
+use super::{Function, ShaderError, ShaderErrorKind, lower, stack};
+
+/// Most blocks within each other in one function: whoever walks it, or drops it, recurses as deep.
+const NESTING_MAX: usize = 512;
 
 /// A validated module.
 #[derive(Debug)]
@@ -21,22 +24,32 @@ pub(crate) struct Module {
 impl Module {
     /// Parses and validates WGSL.
     pub(crate) fn from_wgsl(source: &str) -> Result<Self, ShaderError> {
-        let module = front::wgsl::parse_str(source).map_err(|error| syntax_error(&error, source))?;
-        Self::validated(module, Some(source.to_owned()))
+        stack::with_levels(stack::levels_of_wgsl(source), || {
+            let module = front::wgsl::parse_str(source).map_err(|error| syntax_error(&error, source))?;
+            Self::validated(module, Some(source.to_owned()))
+        })
     }
 
     /// Parses and validates SPIR-V. The words are in the machine's order; a module in the other order is turned round.
     pub(crate) fn from_spirv(words: &[u32]) -> Result<Self, ShaderError> {
         const MAGIC: u32 = 0x0723_0203;
         let swap = words.first() == Some(&MAGIC.swap_bytes());
-        let words = words.iter().map(|&word| if swap { word.swap_bytes() } else { word });
-        let options = front::spv::Options { adjust_coordinate_space: false, ..Default::default() };
-        let module =
-            front::spv::Frontend::new(words, &options).parse().map_err(|error| spirv_error(&error))?;
-        Self::validated(module, None)
+        let words = || words.iter().map(|&word| if swap { word.swap_bytes() } else { word });
+        stack::with_levels(stack::levels_of_spirv(words()), || {
+            let options = front::spv::Options { adjust_coordinate_space: false, ..Default::default() };
+            let module =
+                front::spv::Frontend::new(words(), &options).parse().map_err(|error| spirv_error(&error))?;
+            Self::validated(module, None)
+        })
     }
 
     fn validated(module: naga::Module, source: Option<String>) -> Result<Self, ShaderError> {
+        let functions = module.functions.iter().map(|(_, function)| function);
+        let entries = module.entry_points.iter().map(|entry| &entry.function);
+        if functions.chain(entries).any(|function| depth(&function.body) > NESTING_MAX) {
+            let message = format!("more than {NESTING_MAX} blocks within each other");
+            return Err(ShaderError::new(ShaderErrorKind::TooLarge, message));
+        }
         // All capabilities: what the device lacks is refused by the function that uses it, so that one exotic
         // entry point does not cost the whole library.
         let info = Validator::new(ValidationFlags::all(), Capabilities::all())
@@ -56,12 +69,14 @@ impl Module {
             return Err(self.not_found(name));
         }
         let constants = self.constants(constants)?;
-        let (module, info) =
-            process_overrides(&self.module, &self.info, Some((ShaderStage::Compute, name)), &constants)
-                .map_err(|error| self.constant_error(&error))?;
-        let source = self.source.as_deref();
-        let kernel = lower::lower(&module, &info, name).map_err(|refusal| refusal.into_error(source))?;
-        Ok(Function::kernel(kernel))
+        stack::with_levels(0, || {
+            let (module, info) =
+                process_overrides(&self.module, &self.info, Some((ShaderStage::Compute, name)), &constants)
+                    .map_err(|error| self.constant_error(&error))?;
+            let source = self.source.as_deref();
+            let kernel = lower::lower(&module, &info, name).map_err(|refusal| refusal.into_error(source))?;
+            Ok(Function::kernel(kernel))
+        })
     }
 
     /// The constants by the keys that naga wants: the id where there is one, else the name.
@@ -155,6 +170,18 @@ fn invalid(error: &WithSpan<ValidationError>, source: Option<&str>) -> ShaderErr
     let span =
         error.spans().find(|(span, _)| span.is_defined()).map_or(naga::Span::UNDEFINED, |(span, _)| *span);
     ShaderError::new(ShaderErrorKind::Invalid, chain(error.as_inner())).at(source, span)
+}
+
+/// Blocks within each other.
+fn depth(block: &Block) -> usize {
+    let inner = block.iter().map(|statement| match statement {
+        Statement::Block(block) => depth(block),
+        Statement::If { accept, reject, .. } => depth(accept).max(depth(reject)),
+        Statement::Switch { cases, .. } => cases.iter().map(|case| depth(&case.body)).max().unwrap_or(0),
+        Statement::Loop { body, continuing, .. } => depth(body).max(depth(continuing)),
+        _ => 0,
+    });
+    1 + inner.max().unwrap_or(0)
 }
 
 /// An error with its causes on one line.

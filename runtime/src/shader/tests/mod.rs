@@ -10,6 +10,7 @@ mod module;
 mod reference;
 mod refusal;
 mod statements;
+mod textures;
 
 /// Lowers the function `main`.
 fn kernel(source: &str) -> Kernel {

@@ -162,3 +162,35 @@ fn garbage_is_refused() {
         assert!(refused.is_err(), "{words:?}");
     }
 }
+
+/// Whatever hangs together without end is refused, or lowered, and never ends the process.
+#[test]
+fn depth_without_end() {
+    let kind = |statements: &str| {
+        let source = format!(
+            "@group(0) @binding(0) var<storage, read_write> o: array<u32>;
+             @compute @workgroup_size(1) fn main(@builtin(local_invocation_index) i: u32) {{ {statements} }}"
+        );
+        Module::from_wgsl(&source)
+            .and_then(|module| module.function("main", &[]))
+            .map(|_| ())
+            .map_err(|e| e.kind())
+    };
+    let sum = |count: usize| format!("o[0] = i{};", " + o[i]".repeat(count));
+    assert_eq!(kind(&sum(4000)), Ok(()));
+    assert_eq!(kind(&sum(100_000)), Err(Kind::TooLarge));
+    assert_eq!(kind(&format!("let v = vec2(i){}; o[0] = v.x;", ".yx".repeat(100_000))), Err(Kind::TooLarge));
+    assert_eq!(kind(&format!("o[0] = {}i{};", "(".repeat(1000), ")".repeat(1000))), Err(Kind::Syntax));
+    assert_eq!(
+        kind(&format!("{}o[0] = 1u;{}", "if (i > 0u) {".repeat(1000), "}".repeat(1000))),
+        Err(Kind::Syntax)
+    );
+    let branches =
+        |count: usize| format!("if (i == 0u) {{}}{}", " else if (i == 1u) { o[0] = 1u; }".repeat(count));
+    assert_eq!(kind(&branches(200)), Ok(()));
+    assert_eq!(kind(&branches(2000)), Err(Kind::TooLarge));
+    assert_eq!(kind(&branches(100_000)), Err(Kind::TooLarge));
+    // A table is wide, not deep.
+    let table = "-1.5, ".repeat(5000);
+    assert_eq!(kind(&format!("var t = array<f32, 5000>({table}); o[0] = u32(t[i]);")), Ok(()));
+}
