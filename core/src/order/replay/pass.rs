@@ -108,7 +108,7 @@ impl Machine<'_> {
     }
 
     /// A declaration protects later kernels of a compute pass. In a render pass, where it names no stages, it only
-    /// makes the resource resident (rule 2.2.5).
+    /// makes the resource resident.
     fn declare(&mut self, queue: QueueId, pass: &Pass, resource: ResourceIndex, read: bool, write: bool) {
         let kind = match (read, write) {
             (_, false) => AccessKind::Read,
