@@ -11,7 +11,7 @@ use crate::place::{Places, ResourceDescriptor, ResourceShape};
 use crate::plan::{NodeKind, Plan};
 use crate::program::QueueMode;
 use crate::slots::Slots;
-use crate::{Access, FenceId, MemoryId, NodeId, PassId, QueueId, ResourceId, Site, Stages};
+use crate::{Access, FenceId, MemoryId, NodeId, PassId, QueueId, ResourceId, Site, Stage, Stages};
 
 /// Happens-before among the work of one device.
 ///
@@ -148,23 +148,45 @@ impl Engine {
     /// An access counts for the item of its stage.
     pub fn command(&mut self, queue: QueueId, stages: Stages, accesses: &[Access]) -> NodeId {
         let first = self.graph.next();
-        let mut ends = SmallVec::<[usize; 4]>::new();
-        self.edges.clear();
-        // All edges are collected before any node is made, so that the names of the items are consecutive.
-        for (index, stage) in stages.iter_stages().enumerate() {
-            if let Some(queue) = self.queues.get(queue.0) {
-                queue.hold_item(stage, &mut self.edges);
-                queue.hold_serial(self.site, &mut self.edges);
-                if queue.tracked {
-                    let node = NodeId(first.0 + index as u64);
-                    let item = Use { node, first, pass: queue.pass, serial: queue.serial, site: self.site };
-                    let seen = accesses.iter().chain(&queue.declared).filter(|access| access.stage == stage);
-                    self.tracker.access_all(seen, &item, self.graph.retired(), &mut self.edges);
-                }
+        let site = self.site;
+        let Some(queue) = self.queues.get_mut(queue.0) else {
+            self.edges.clear();
+            for stage in stages.iter_stages() {
+                self.graph.push(NodeKind::Item { stage }, &mut self.edges);
             }
-            ends.push(self.edges.len());
+            return first;
+        };
+        let mut collect = |queue: &Queue, stage: Stage, node: NodeId, edges: &mut Vec<Handle>| {
+            queue.hold_item(stage, edges);
+            queue.hold_serial(site, edges);
+            if queue.tracked {
+                let item = Use { node, first, pass: queue.pass, serial: queue.serial, site };
+                let seen = accesses.iter().chain(&queue.declared).filter(|access| access.stage == stage);
+                self.tracker.access_all(seen, &item, self.graph.retired(), edges);
+            }
+        };
+        self.edges.clear();
+        let mut all = stages.iter_stages();
+        if let (Some(stage), None) = (all.next(), all.next()) {
+            collect(queue, stage, first, &mut self.edges);
+            let node = self.graph.push(NodeKind::Item { stage }, &mut self.edges);
+            queue.add_item(stage, node);
+            queue.end_command(&[node]);
+        } else {
+            // All edges are collected before any node is made, so that the names of the items are consecutive.
+            let mut items = SmallVec::<[(Stage, NodeId, Vec<Handle>); 2]>::new();
+            for (stage, number) in stages.iter_stages().zip(first.0..) {
+                let mut edges = Vec::new();
+                collect(queue, stage, NodeId(number), &mut edges);
+                items.push((stage, NodeId(number), edges));
+            }
+            for (stage, node, edges) in &mut items {
+                self.graph.push(NodeKind::Item { stage: *stage }, edges);
+                queue.add_item(*stage, *node);
+            }
+            let nodes: SmallVec<[NodeId; 2]> = items.iter().map(|item| item.1).collect();
+            queue.end_command(&nodes);
         }
-        self.push_items(queue, stages, &ends);
         self.tracker.gather_crowds(&mut self.graph);
         first
     }
@@ -210,29 +232,6 @@ impl Engine {
 
     pub(super) const fn link(&self, primitive: Primitive) -> Option<Link> {
         Some(Link { primitive, site: self.site })
-    }
-
-    /// Makes the items whose edges lie one behind the other in `edges`, up to each of `ends`.
-    fn push_items(&mut self, queue: QueueId, stages: Stages, ends: &[usize]) {
-        let single = ends.len() == 1;
-        let mut own = SmallVec::<[NodeId; 2]>::new();
-        let mut start = 0;
-        for (stage, &end) in stages.iter_stages().zip(ends) {
-            let kind = NodeKind::Item { stage };
-            let node = if single {
-                self.graph.push(kind, &mut self.edges)
-            } else {
-                self.graph.push(kind, &mut self.edges[start..end].to_vec())
-            };
-            start = end;
-            own.push(node);
-            if let Some(queue) = self.queues.get_mut(queue.0).filter(|queue| queue.open) {
-                queue.add_item(stage, node);
-            }
-        }
-        if let Some(queue) = self.queues.get_mut(queue.0).filter(|queue| queue.serial) {
-            queue.last = own;
-        }
     }
 }
 

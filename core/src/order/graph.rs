@@ -130,7 +130,13 @@ impl Graph {
         if edges.len() < 2 {
             return;
         }
-        edges.sort_unstable_by_key(|edge| Reverse(edge.node));
+        if let [first, second] = edges.as_mut_slice() {
+            if first.node < second.node {
+                std::mem::swap(first, second);
+            }
+        } else {
+            edges.sort_unstable_by_key(|edge| Reverse(edge.node));
+        }
         edges.dedup_by(|later, kept| {
             let same = later.node == kept.node;
             if same {

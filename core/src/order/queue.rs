@@ -93,6 +93,10 @@ pub(super) struct Queue {
     scopes: [StageScope; Stage::COUNT],
     /// Stages with anything in the open pass.
     touched: u16,
+    /// Stages with holds that began with the open pass: they enter the prefix at its end.
+    fresh: u16,
+    /// Stages with holds that begin when the open pass ends.
+    arriving: u16,
     /// Stages with anything on the queue.
     used: u16,
 }
@@ -112,6 +116,8 @@ impl Queue {
             wait_before: None,
             scopes: Default::default(),
             touched: 0,
+            fresh: 0,
+            arriving: 0,
             used: 0,
         }
     }
@@ -130,19 +136,17 @@ impl Queue {
     pub(super) fn end_pass(&mut self, graph: &mut Graph) {
         self.open = false;
         self.wait_before = self.wait;
-        for stage in each(self.touched | self.fresh_stages()) {
+        for stage in each(self.touched | self.fresh) {
+            self.scopes[stage].end_pass(graph);
+        }
+        for stage in each(self.arriving) {
             let scope = &mut self.scopes[stage];
-            scope.pending.append(&mut scope.pass.pending);
-            scope.pending.extend(scope.pass.prefix.take());
-            scope.pending.extend(scope.fresh.drain(..));
-            scope.pass.holds.0.clear();
-            scope.pass.has_item = false;
             for hold in std::mem::take(&mut scope.arriving) {
                 scope.fresh.push(hold.handle);
                 scope.holds.push(hold, graph);
             }
-            scope.drop_completed(graph);
         }
+        self.fresh = std::mem::take(&mut self.arriving);
         self.touched = 0;
     }
 
@@ -189,7 +193,8 @@ impl Queue {
 
     /// Items of these stages of all later passes wait for this.
     pub(super) fn hold_later_passes(&mut self, before: Stages, hold: Hold) {
-        self.touch(before.dense());
+        self.used |= before.dense();
+        self.arriving |= before.dense();
         for stage in before.iter_stages() {
             self.scopes[stage.index()].arriving.push(hold);
         }
@@ -226,24 +231,28 @@ impl Queue {
         self.touched |= stages;
         self.used |= stages;
     }
-
-    /// Stages whose holds began with the open pass: they enter the prefix at its end.
-    fn fresh_stages(&self) -> u16 {
-        each(self.used)
-            .filter(|&stage| !self.scopes[stage].fresh.is_empty())
-            .fold(0, |set, stage| set | 1 << stage)
-    }
 }
 
 impl StageScope {
+    fn end_pass(&mut self, graph: &Graph) {
+        let pass = &mut self.pass;
+        self.pending.extend(pass.prefix.take());
+        self.pending.append(&mut pass.pending);
+        self.pending.extend(self.fresh.drain(..));
+        pass.holds.0.clear();
+        pass.has_item = false;
+        self.drop_completed(graph);
+    }
+
     /// Brings `prefix` up to the end of the last pass.
     fn earlier_passes(&mut self, wait: Option<Handle>, graph: &mut Graph) {
         let new_wait = wait.filter(|wait| Some(wait.node) != self.prefix_wait);
         if self.pending.is_empty() && new_wait.is_none() {
             return;
         }
-        self.pending.extend(self.prefix);
-        self.pending.extend(new_wait);
+        // In front, being older: edges are sorted by age, and a sorted list costs least.
+        self.pending.splice(0..0, new_wait);
+        self.pending.splice(0..0, self.prefix);
         self.prefix_wait = wait.map(|wait| wait.node);
         self.prefix = graph.gather(&mut self.pending, Reach::NONE, None);
     }
@@ -258,7 +267,7 @@ impl StageScope {
         } else if pass.pending.is_empty() {
             return;
         }
-        pass.pending.extend(pass.prefix);
+        pass.pending.splice(0..0, pass.prefix);
         pass.prefix = graph.gather(&mut pass.pending, Reach::NONE, None);
     }
 

@@ -9,13 +9,21 @@
 //! commands, not positions: an empty serial pass joins nothing.
 use super::link::{Handle, Primitive};
 use super::queue::Queue;
-use crate::Site;
+use crate::{NodeId, Site};
 
 impl Queue {
     /// What the next command of a serial pass follows.
     pub(super) fn hold_serial(&self, site: Site, edges: &mut Vec<Handle>) {
         if self.open && self.serial {
             edges.extend(self.last.iter().map(|&node| Handle::full(node, Primitive::SerialPass, site)));
+        }
+    }
+
+    /// Notes the items of the command just made, for the next one to follow.
+    pub(super) fn end_command(&mut self, items: &[NodeId]) {
+        if self.serial {
+            self.last.clear();
+            self.last.extend_from_slice(items);
         }
     }
 }

@@ -68,6 +68,8 @@ struct Span {
     pass: PassId,
     /// Its uses in passes before that.
     before: Uses,
+    /// Whether some of the reads in `before` follow all of its writes.
+    writes_read: bool,
     /// Its uses in that pass.
     current: Uses,
 }
@@ -249,7 +251,7 @@ impl Spans {
         });
         self.list.dedup_by(|next, span| {
             let same = next.range.start == span.range.end
-                && next.pass == span.pass
+                && (next.pass, next.writes_read) == (span.pass, span.writes_read)
                 && next.before == span.before
                 && next.current == span.current;
             if same {
@@ -263,7 +265,7 @@ impl Spans {
 
 impl Span {
     fn new(range: Range<u64>) -> Self {
-        Self { range, pass: PassId(0), before: Uses::default(), current: Uses::default() }
+        Self { range, pass: PassId(0), before: Uses::default(), writes_read: false, current: Uses::default() }
     }
 
     fn access(&mut self, kind: AccessKind, item: &Use, retired: NodeId, edges: &mut Vec<Handle>) -> bool {
@@ -274,7 +276,9 @@ impl Span {
         let mut wait = |nodes: &[NodeId]| {
             edges.extend(nodes.iter().map(|&node| Handle::full(node, Primitive::HazardTracking, item.site)));
         };
-        wait(&before.writes);
+        if kind == AccessKind::Read || !self.writes_read {
+            wait(&before.writes);
+        }
         if kind != AccessKind::Atomic {
             wait(&before.atomics);
         }
@@ -288,12 +292,17 @@ impl Span {
     fn next_pass(&mut self, pass: PassId, retired: NodeId) {
         self.pass = pass;
         if self.current.writes.is_empty() {
-            self.before.drop_completed(retired);
-            self.before.reads.append(&mut self.current.reads);
-            self.before.atomics.append(&mut self.current.atomics);
+            if self.before.reads.len() + self.before.atomics.len() > CROWD / 2 {
+                self.before.drop_completed(retired);
+            }
+            self.writes_read |= !self.current.reads.is_empty();
+            self.before.reads.extend_from_slice(&self.current.reads);
+            self.before.atomics.extend_from_slice(&self.current.atomics);
+            self.current.clear();
         } else {
             std::mem::swap(&mut self.before, &mut self.current);
             self.current.clear();
+            self.writes_read = false;
         }
     }
 }

@@ -2,3 +2,4 @@
 mod agreement;
 mod oracle;
 mod random;
+mod scenarios;

@@ -223,8 +223,12 @@ fn write_op(items: &mut QueueItems, op: Op, label: &str) {
 
 fn write_pass_op(out: &mut PassBuilder, pass: &PassKind, op: PassOp, label: &str) {
     match op {
-        PassOp::Sync(primitive) => drop(out.primitive(None, primitive)),
-        PassOp::Use(resource, read, write) => drop(out.use_resource(ResourceIndex(resource), read, write)),
+        PassOp::Sync(primitive) => {
+            out.primitive(None, primitive);
+        }
+        PassOp::Use(resource, read, write) => {
+            out.use_resource(ResourceIndex(resource), read, write);
+        }
         PassOp::Work(mut reads, mut writes, kind) => {
             let part = |list: &mut Vec<Part>| list.pop().unwrap_or_else(|| ResourceIndex(0).bytes(0..4));
             let work = match (pass, kind % 8) {
@@ -261,7 +265,9 @@ fn write_steps(
     for step in script {
         match step {
             Cpu::Commit => commit(steps),
-            Cpu::Enqueue(n) => drop(steps.enqueue(all[n as usize % all.len()])),
+            Cpu::Enqueue(n) => {
+                steps.enqueue(all[n as usize % all.len()]);
+            }
             Cpu::QueueEvent { queue, signal, event, value } => {
                 let queue = queues[queue as usize % queues.len()];
                 if signal {
@@ -270,8 +276,12 @@ fn write_steps(
                     steps.wait_for_event("w", queue, EventIndex(event), value);
                 }
             }
-            Cpu::Completed(n) => drop(steps.wait_until_completed(all[n as usize % all.len()])),
-            Cpu::Set(value) => drop(steps.set_signaled_value(shared, value)),
+            Cpu::Completed(n) => {
+                steps.wait_until_completed(all[n as usize % all.len()]);
+            }
+            Cpu::Set(value) => {
+                steps.set_signaled_value(shared, value);
+            }
             Cpu::Signaled(value, timed) => {
                 let timeout_ms = timed.then_some(1);
                 steps.step(Step::WaitUntilSignaled { event: shared, value, timeout_ms });
@@ -282,7 +292,9 @@ fn write_steps(
             Cpu::Thread(body) => {
                 steps.thread("t", |steps| write_steps(steps, body, all, queues, &mut *commit));
             }
-            Cpu::Write => drop(steps.write(ResourceIndex(0))),
+            Cpu::Write => {
+                steps.write(ResourceIndex(0));
+            }
         }
     }
 }
