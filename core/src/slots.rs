@@ -49,6 +49,10 @@ impl<T> Slots<T> {
         if u32::from(*owner) == name >> PLACE_BITS { slot.as_ref() } else { None }
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().filter_map(|(_, slot)| slot.as_ref())
+    }
+
     pub(crate) fn get_mut(&mut self, name: u32) -> Option<&mut T> {
         let (owner, slot) = self.places.get_mut((name & PLACE_MASK) as usize)?;
         if u32::from(*owner) == name >> PLACE_BITS { slot.as_mut() } else { None }

@@ -143,7 +143,7 @@ impl Engine {
         }
     }
 
-    /// A command of the open pass: one item per stage, with consecutive names in the order of [`Stage`](crate::Stage);
+    /// A command of the open pass: one item per stage, with consecutive names in the order of [`Stage`];
     /// returns the first. `accesses` are those that hazard tracking sees: bound or declared, not reached by pointer.
     /// An access counts for the item of its stage.
     pub fn command(&mut self, queue: QueueId, stages: Stages, accesses: &[Access]) -> NodeId {
@@ -212,6 +212,15 @@ impl Engine {
     /// Every node below has completed: nothing later needs to wait for it, and what is remembered of it may go.
     pub fn retire(&mut self, completed_below: NodeId) {
         self.graph.retire(completed_below);
+    }
+
+    /// How many records of past work it holds, of all kinds: the measure of its memory. Bounded by what is in flight
+    /// and by the number of resources, if completed work is [retired](Self::retire).
+    pub fn records(&self) -> usize {
+        let clocks = self.clocks().map_or(0, |clocks| clocks.size().0 + clocks.size().1);
+        let queues: usize = self.queues.iter().map(Queue::records).sum();
+        let fences: usize = self.fences.iter().map(Fence::records).sum();
+        clocks + queues + fences + self.tracker.records()
     }
 
     /// What answers questions, where the engine was made [`with_clocks`](Self::with_clocks).

@@ -68,6 +68,11 @@ impl Engine {
 }
 
 impl Fence {
+    /// How many updates it holds.
+    pub(super) const fn records(&self) -> usize {
+        self.captures.len()
+    }
+
     /// An update of `pass`, which has ended, covers those before `upto` of other passes.
     pub(super) fn drop_covered(&mut self, upto: u64, pass: PassId) {
         self.captures.retain(|capture| capture.update >= upto || capture.pass == pass);

@@ -227,6 +227,18 @@ impl Queue {
         }
     }
 
+    /// How many handles and declarations it holds.
+    pub(super) fn records(&self) -> usize {
+        let scope = |scope: &StageScope| {
+            let pass = scope.pass.pending.len() + scope.pass.holds.0.len();
+            scope.pending.len() + scope.holds.0.len() + scope.arriving.len() + scope.fresh.len() + pass
+        };
+        self.scopes.iter().map(scope).sum::<usize>()
+            + self.declared.len()
+            + self.waits.len()
+            + self.last.len()
+    }
+
     fn touch(&mut self, stages: u16) {
         self.touched |= stages;
         self.used |= stages;

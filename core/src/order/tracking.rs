@@ -108,6 +108,16 @@ impl Tracker {
         self.resources.get(resource.0).map(|(descriptor, _)| descriptor)
     }
 
+    /// How many uses it holds.
+    pub(super) fn records(&self) -> usize {
+        let uses = |uses: &Uses| uses.writes.len() + uses.reads.len() + uses.atomics.len();
+        let spans = |spans: &Spans| {
+            spans.list.iter().map(|span| 1 + uses(&span.before) + uses(&span.current)).sum::<usize>()
+        };
+        let resources: usize = self.resources.iter().map(|(_, own)| spans(own)).sum();
+        resources + self.memories.iter().map(spans).sum::<usize>()
+    }
+
     /// Records accesses of one item and adds what they wait for.
     pub(super) fn access_all<'a>(
         &mut self,

@@ -1,5 +1,7 @@
 //! The order engine against brute force, against the documented scenarios, and over long runs.
 mod agreement;
+mod engine;
+mod events;
 mod oracle;
 mod random;
 mod scenarios;
