@@ -18,8 +18,8 @@ use crate::record::{TextureShape, TextureView};
 
 mod format;
 pub(crate) mod lanes;
-pub(crate) mod region;
 mod mipmap;
+pub(crate) mod region;
 mod sample;
 #[cfg(test)]
 mod tests;

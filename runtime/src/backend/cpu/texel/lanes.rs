@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use half::f16;
 
-use super::format::{self, Texel};
+use super::format;
 use super::sample::{Levels, address, passes};
 use super::{Image, TexelView};
 use crate::backend::cpu::memory::row::{self, Row, WIDTH};
@@ -283,10 +283,4 @@ fn compared(sampler: &SamplerDescriptor, reference: &Row, red: &Row) -> Texels {
         result[0][lane] = if passes { format::ONE } else { 0 };
     }
     result
-}
-
-/// One lane's texel.
-#[inline(always)]
-pub(crate) fn one(texels: &Texels, lane: usize) -> Texel {
-    texels.map(|component| component[lane])
 }

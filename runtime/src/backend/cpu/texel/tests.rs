@@ -308,3 +308,121 @@ fn smaller_levels_are_averages_by_area() {
         }
     }
 }
+
+/// A small generator of words.
+fn random_words(seed: u32) -> impl Iterator<Item = u32> {
+    (0..).map(move |index: u32| {
+        let word = (index ^ seed.wrapping_mul(0x85eb_ca6b)).wrapping_mul(0x9e37_79b9);
+        (word ^ word >> 15).wrapping_mul(0xc2b2_ae35) ^ word >> 7
+    })
+}
+
+/// A texture of three levels and two slices with something in every component, finite in every format.
+fn filled(shape: &TextureShape) -> Vec<AtomicU32> {
+    let words = memory(shape);
+    for (word, random) in words.iter().zip(random_words(7)) {
+        // Exponents of 16 and 32 bits stay in the middle.
+        word.store(random & 0x3fff_bfff, Relaxed);
+    }
+    words
+}
+
+/// Sixteen texels at once are what they are one by one: loads in a row, scattered and outside.
+#[test]
+fn steps_load_what_single_texels_are() {
+    for format in PixelFormat::EACH {
+        let shape = shape(format, [37, 19], 3, 2);
+        let words = filled(&shape);
+        let view = view(&words, &shape);
+        for (round, level) in [0, 1, 2, 0, 1, 3].into_iter().enumerate() {
+            let scattered: Vec<u32> = random_words(round as u32).take(32).map(|word| word % 41).collect();
+            let slice = round as u32 % 3;
+            for row in [true, false] {
+                let x = std::array::from_fn(|lane| if row { 3 + lane as u32 } else { scattered[lane] });
+                let y = std::array::from_fn(|lane| if row { 5 } else { scattered[16 + lane] });
+                let texels = view.load_lanes(&x, &y, slice, level);
+                for lane in 0..16 {
+                    let expected = view.load([x[lane], y[lane]], slice, level);
+                    assert_eq!(
+                        texels.map(|component| component[lane]),
+                        expected,
+                        "{format:?} {round} {lane}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_store_what_single_texels_do() {
+    for format in PixelFormat::EACH {
+        let shape = shape(format, [37, 19], 1, 2);
+        let (together, alone) = (filled(&shape), filled(&shape));
+        for round in 0..6_u32 {
+            let random: Vec<u32> = random_words(round).take(128).collect();
+            let row = round % 2 == 0;
+            let x = std::array::from_fn(|lane| if row { 2 + lane as u32 } else { random[lane] % 40 });
+            let y = std::array::from_fn(|lane| if row { round } else { random[16 + lane] % 20 });
+            let active =
+                std::array::from_fn(|lane| if round < 3 || random[lane] & 64 == 0 { u32::MAX } else { 0 });
+            let texels: [[u32; 16]; 4] = std::array::from_fn(|component| {
+                std::array::from_fn(|lane| (random[32 + 16 * component + lane] as f32 / 3e9).to_bits())
+            });
+            view(&together, &shape).store_lanes(&x, &y, round % 3, &texels, &active);
+            for lane in (0..16).filter(|&lane| active[lane] != 0) {
+                let texel = texels.map(|component| component[lane]);
+                view(&alone, &shape).store([x[lane], y[lane]], round % 3, texel);
+            }
+        }
+        let read = |words: &[AtomicU32]| words.iter().map(|word| word.load(Relaxed)).collect::<Vec<_>>();
+        assert!(read(&together) == read(&alone), "{format:?}");
+    }
+}
+
+#[test]
+fn steps_sample_what_single_places_are() {
+    let modes =
+        [AddressMode::ClampToEdge, AddressMode::Repeat, AddressMode::MirrorRepeat, AddressMode::ClampToZero];
+    for format in
+        [PixelFormat::Rgba8Unorm, PixelFormat::R8Unorm, PixelFormat::Rgba16Float, PixelFormat::R32Float]
+    {
+        let shape = shape(format, [13, 7], 3, 2);
+        let words = filled(&shape);
+        let view = view(&words, &shape);
+        for round in 0..32_u32 {
+            let random: Vec<u32> = random_words(round).take(48).collect();
+            let place = |word: u32| ((word % 4096) as f32 / 1024.0 - 1.5).to_bits();
+            let sampler = SamplerDescriptor {
+                min_filter: if round % 2 == 0 { Filter::Linear } else { Filter::Nearest },
+                mag_filter: if round % 3 == 0 { Filter::Linear } else { Filter::Nearest },
+                mip_filter: [MipFilter::NotMipmapped, MipFilter::Nearest, MipFilter::Linear]
+                    [round as usize % 3],
+                s_address_mode: modes[round as usize % 4],
+                t_address_mode: modes[round as usize / 4 % 4],
+                compare_function: (round % 5 == 0).then_some(CompareFunction::Less),
+                ..Default::default()
+            };
+            let x: [u32; 16] = std::array::from_fn(|lane| place(random[lane]));
+            let y: [u32; 16] = std::array::from_fn(|lane| place(random[16 + lane]));
+            let reference: [u32; 16] = std::array::from_fn(|lane| (random[32 + lane] as f32 / 4e9).to_bits());
+            let has_reference = sampler.compare_function.is_some();
+            let (level, offset) = (round as f32 / 9.0 - 0.5, [round as i32 % 3 - 1, 1]);
+            let slice = round as i32 % 4 - 1;
+            let found = view.sample_lanes(
+                &sampler,
+                [&x, &y],
+                slice,
+                level,
+                offset,
+                has_reference.then_some(&reference),
+            );
+            for lane in 0..16 {
+                let at = [f32::from_bits(x[lane]), f32::from_bits(y[lane])];
+                let reference = has_reference.then_some(f32::from_bits(reference[lane]));
+                let expected = view.sample(&sampler, at, slice, level, offset, reference);
+                assert_eq!(found.map(|component| component[lane]), expected, "{format:?} {round} {lane}");
+            }
+        }
+    }
+}
