@@ -5,6 +5,7 @@
 mod binding;
 mod device;
 mod encode;
+mod replay;
 mod resource;
 mod shader;
 mod submit;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub(crate) use binding::{BindingError, Place};
 pub(crate) use device::DeviceError;
 pub(crate) use encode::EncodeError;
+pub(crate) use replay::ReplayError;
 pub(crate) use resource::ResourceError;
 pub(crate) use submit::SubmitError;
 

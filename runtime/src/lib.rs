@@ -58,6 +58,7 @@ mod api;
 mod backend;
 mod error;
 mod record;
+pub mod replay;
 mod shader;
 mod signal;
 mod submit;
@@ -66,14 +67,14 @@ pub use bytemuck::Pod;
 pub use fencepost_core::{BarrierScope, QueueMode, Stage, Stages, Visibility};
 
 pub use crate::api::{
-    AddressMode, AnyEvent, BindingIndex, BlitCommandEncoder, Buffer, BufferLayout, BufferReadGuard,
-    BufferWriteGuard, CommandAllocator, CommandBuffer, CommandBufferDescriptor, CommandBufferEncoderInfo,
-    CommandBufferStatus, CommandEncoderErrorState, CommandQueue, CommandQueueDescriptor, Commit,
-    CommitFeedback, CommitOptions, CompareFunction, ComputeCommandEncoder, ComputePipelineState,
-    CpuCacheMode, CpuOptions, Device, DispatchType, Event, Fence, Filter, HazardTrackingMode, Heap,
-    HeapDescriptor, HeapKind, Library, MipFilter, PassKind, PixelFormat, Region, Resource, ResourceOptions,
-    ResourceUsage, SamplerDescriptor, SamplerState, Schedule, SharedEvent, SizeAndAlign, StorageMode,
-    Texture, TextureDescriptor, TextureKind, TexturePlace, TextureUsage,
+    AddressMode, AnyEvent, BindingIndex, BlitCommandEncoder, Buffer, BufferContents, BufferLayout,
+    BufferReadGuard, BufferWriteGuard, CommandAllocator, CommandBuffer, CommandBufferDescriptor,
+    CommandBufferEncoderInfo, CommandBufferStatus, CommandEncoderErrorState, CommandQueue,
+    CommandQueueDescriptor, Commit, CommitFeedback, CommitOptions, CompareFunction, ComputeCommandEncoder,
+    ComputePipelineState, CpuCacheMode, CpuOptions, Device, DispatchType, Event, Fence, Filter,
+    HazardTrackingMode, Heap, HeapDescriptor, HeapKind, Library, MipFilter, PassKind, PixelFormat, Region,
+    Resource, ResourceOptions, ResourceUsage, SamplerDescriptor, SamplerState, Schedule, SharedEvent,
+    SizeAndAlign, StorageMode, Texture, TextureDescriptor, TextureKind, TexturePlace, TextureUsage,
 };
 pub use crate::error::{Error, ErrorKind, Fault};
 pub use crate::shader::{Function, HostBinding, HostBuffer, HostContext, ShaderError, ShaderErrorKind, lane};

@@ -37,6 +37,21 @@ pub struct Buffer {
     length: u64,
 }
 
+/// The memory of a buffer, unguarded. See [`Buffer::contents`].
+///
+/// ```
+/// use fencepost::Device;
+/// let buffer = Device::cpu().new_buffer(8, Default::default())?;
+/// let contents = buffer.contents()?;
+/// contents.write(4, &[7u32])?;
+/// assert_eq!(contents.read::<u32>(..)?, [0, 7]);
+/// # Ok::<(), fencepost::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BufferContents {
+    buffer: Buffer,
+}
+
 impl Buffer {
     pub(crate) fn create(
         device: &Arc<DeviceShared>,
@@ -165,6 +180,18 @@ impl Buffer {
         BufferWriteGuard::new(CALL, &self.body, range)
     }
 
+    /// A view of the memory that asks nobody: for programs that order CPU and GPU themselves.
+    ///
+    /// The guards refuse whatever *could* be in flight. A program that knows better, because a shared event has told it that the GPU
+    /// has come so far and waits, writes and reads through this. A race with a kernel is a wrong value and nothing worse.
+    ///
+    /// # Errors
+    /// Private storage.
+    pub fn contents(&self) -> Result<BufferContents, Error> {
+        self.body.core.check_cpu_access("`contents`", NOUN)?;
+        Ok(BufferContents { buffer: self.clone() })
+    }
+
     /// Lets the heap give this memory to others. It cannot be taken back.
     ///
     /// The buffer stays usable until somebody else owns the memory. Work that still uses it and work of the new owner are the
@@ -213,6 +240,33 @@ impl Buffer {
         self.body.core.check_cpu_access(call, NOUN)?;
         let _hold = guard::hold(call, &self.body, range, false)?;
         self.body.allocation.read(self.body.offset + offset, bytes);
+        Ok(())
+    }
+}
+
+impl BufferContents {
+    /// Copies values out. The range is in bytes and holds a whole number of values.
+    ///
+    /// # Errors
+    /// A range outside of the buffer or with part of a value.
+    pub fn read<T: Pod>(&self, range: impl RangeBounds<u64>) -> Result<Vec<T>, Error> {
+        const CALL: &str = "`read` of contents";
+        let range = self.buffer.range(CALL, range)?;
+        let mut values = vec![T::zeroed(); whole_values::<T>(CALL, &range)?];
+        let body = &self.buffer.body;
+        body.allocation.read(body.offset + range.start, bytemuck::cast_slice_mut(&mut values));
+        Ok(values)
+    }
+
+    /// Copies values in, from byte `offset` on.
+    ///
+    /// # Errors
+    /// A range outside of the buffer.
+    pub fn write<T: Pod>(&self, offset: u64, values: &[T]) -> Result<(), Error> {
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        self.buffer.part("`write` of contents", offset, bytes.len() as u64)?;
+        let body = &self.buffer.body;
+        body.allocation.write(body.offset + offset, bytes);
         Ok(())
     }
 }

@@ -102,7 +102,7 @@ impl ComputeCommandEncoder {
         if offset > length || !offset.is_multiple_of(ALIGNMENT) {
             return Err(bad_offset(buffer, offset));
         }
-        self.bind_buffer(index.into(), buffer, offset, length - offset)
+        self.bind_buffer(index.into(), buffer, offset..length, false)
     }
 
     /// Binds bytes of a buffer.
@@ -116,16 +116,25 @@ impl ComputeCommandEncoder {
         buffer: &Buffer,
         range: impl std::ops::RangeBounds<u64>,
     ) -> Result<(), Error> {
-        const CALL: &str = "`set_buffer_range`";
-        let range = buffer.range(CALL, range)?;
-        // The last word of a buffer is whole, whatever length was asked for.
-        let end = if range.end == buffer.length() { buffer.body.length } else { range.end };
-        for (what, value) in [("the start of the range", range.start), ("the end of the range", end)] {
-            if !value.is_multiple_of(ALIGNMENT) {
-                return Err(ResourceError::Alignment { call: CALL, what, value, multiple: ALIGNMENT }.into());
-            }
-        }
-        self.bind_buffer(index.into(), buffer, range.start, end - range.start)
+        let bytes = words(buffer, "`set_buffer_range`", range)?;
+        self.bind_buffer(index.into(), buffer, bytes, false)
+    }
+
+    /// Binds bytes of a buffer as an argument buffer would: the kernel reaches them through a pointer, which hazard tracking does not see.
+    ///
+    /// The program orders such uses itself, or declares them with [`use_resource`](Self::use_resource) before the dispatch (rule 2.2.3).
+    ///
+    /// # Errors
+    /// As [`set_buffer_range`](Self::set_buffer_range).
+    #[doc(alias = "MTLArgumentEncoder")]
+    pub fn set_buffer_by_pointer(
+        &mut self,
+        index: impl Into<BindingIndex>,
+        buffer: &Buffer,
+        range: impl std::ops::RangeBounds<u64>,
+    ) -> Result<(), Error> {
+        let bytes = words(buffer, "`set_buffer_by_pointer`", range)?;
+        self.bind_buffer(index.into(), buffer, bytes, true)
     }
 
     /// Binds bytes by value, as a buffer that only this dispatch and those after it read. At most 4096 bytes.
@@ -234,6 +243,7 @@ impl ComputeCommandEncoder {
             bindings: resolved.bindings,
             arguments: arguments_range,
         };
+        recorder.hide(&resolved.hidden);
         recorder.command(command, Stages::DISPATCH, accesses);
         self.core.used |= Stages::DISPATCH;
         Ok(())
@@ -375,13 +385,13 @@ impl ComputeCommandEncoder {
         &mut self,
         index: BindingIndex,
         buffer: &Buffer,
-        offset: u64,
-        length: u64,
+        bytes: std::ops::Range<u64>,
+        by_pointer: bool,
     ) -> Result<(), Error> {
         self.core.check_buffer("`set_buffer`", buffer)?;
         let place = self.core.recorder().buffer(&buffer.body);
-        let bound = BoundBuffer { buffer: place, offset, length };
-        self.bind(index, Slot::Buffer { bound, resource: buffer.body.resource })
+        let bound = BoundBuffer { buffer: place, offset: bytes.start, length: bytes.end - bytes.start };
+        self.bind(index, Slot::Buffer { bound, resource: buffer.body.resource, by_pointer })
     }
 
     #[inline]
@@ -406,7 +416,9 @@ impl ComputeCommandEncoder {
         }
         let resolved = self.resolved()?;
         let command = Command::Dispatch { pipeline: resolved.pipeline, bindings: resolved.bindings, grid };
-        self.core.recorder().command(command, Stages::DISPATCH, resolved.accesses);
+        let recorder = self.core.recorder();
+        recorder.hide(&resolved.hidden);
+        recorder.command(command, Stages::DISPATCH, resolved.accesses);
         self.core.used |= Stages::DISPATCH;
         Ok(())
     }
@@ -458,6 +470,23 @@ impl fmt::Debug for ComputeCommandEncoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ComputeCommandEncoder").field("core", &self.core).finish_non_exhaustive()
     }
+}
+
+/// Whole words of a buffer, checked.
+fn words(
+    buffer: &Buffer,
+    call: &'static str,
+    range: impl std::ops::RangeBounds<u64>,
+) -> Result<std::ops::Range<u64>, Error> {
+    let range = buffer.range(call, range)?;
+    // The last word of a buffer is whole, whatever length was asked for.
+    let end = if range.end == buffer.length() { buffer.body.length } else { range.end };
+    for (what, value) in [("the start of the range", range.start), ("the end of the range", end)] {
+        if !value.is_multiple_of(ALIGNMENT) {
+            return Err(ResourceError::Alignment { call, what, value, multiple: ALIGNMENT }.into());
+        }
+    }
+    Ok(range.start..end)
 }
 
 #[cold]

@@ -35,7 +35,7 @@ pub(crate) use resource::ResourceCore;
 
 pub use binding_index::BindingIndex;
 pub use blit_encoder::BlitCommandEncoder;
-pub use buffer::Buffer;
+pub use buffer::{Buffer, BufferContents};
 pub use command_allocator::CommandAllocator;
 pub use command_buffer::{CommandBuffer, CommandBufferDescriptor, CommandBufferEncoderInfo};
 pub use commit::{Commit, CommitFeedback, CommitOptions};

@@ -25,6 +25,10 @@ pub(crate) enum Item {
         label: Option<u32>,
         accesses: Range<u32>,
     },
+    /// The next command makes these accesses through pointers: tracking does not see them, guards of the CPU do.
+    Hidden {
+        accesses: Range<u32>,
+    },
     /// Later commands of this pass may use these accesses through pointers: tracking protects them (`use_resource`).
     Declare {
         accesses: Range<u32>,

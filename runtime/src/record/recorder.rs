@@ -142,6 +142,14 @@ impl Recorder {
         self.recording.items.push(item);
     }
 
+    /// Notes what the command appended next reaches through pointers.
+    #[inline]
+    pub(crate) fn hide(&mut self, accesses: &Range<u32>) {
+        if !accesses.is_empty() {
+            self.recording.items.push(Item::Hidden { accesses: accesses.clone() });
+        }
+    }
+
     /// Appends a command whose accesses are in the recording already.
     #[inline]
     pub(crate) fn command(&mut self, command: Command, stages: Stages, accesses: Range<u32>) {

@@ -284,6 +284,8 @@ impl State {
             Item::Declare { accesses } => {
                 engine.declare(queue, &recording.accesses[accesses.start as usize..accesses.end as usize]);
             }
+            // Nothing orders what is reached through pointers.
+            Item::Hidden { .. } => {}
             Item::Barrier { after, before, visibility } => {
                 engine.barrier(queue, *after, *before, *visibility)
             }

@@ -99,14 +99,18 @@ impl State {
     /// The first command among these items that conflicts. Labels of the pass and of itself come along.
     fn find(&self, recording: &Recording, items: std::ops::Range<usize>, cpu: &Access) -> Option<InFlight> {
         let start = items.start;
-        let hit = start
-            + recording.items[items].iter().position(|item| {
-                let (Item::Command { accesses, .. } | Item::Declare { accesses }) = item else {
-                    return false;
-                };
-                let accesses = &recording.accesses[accesses.start as usize..accesses.end as usize];
-                accesses.iter().any(|access| self.engine.conflict(access, cpu).is_some())
-            })?;
+        let hit =
+            start
+                + recording.items[items].iter().position(|item| {
+                    let (Item::Command { accesses, .. }
+                    | Item::Hidden { accesses }
+                    | Item::Declare { accesses }) = item
+                    else {
+                        return false;
+                    };
+                    let accesses = &recording.accesses[accesses.start as usize..accesses.end as usize];
+                    accesses.iter().any(|access| self.engine.conflict(access, cpu).is_some())
+                })?;
         let pass = recording.items[..=hit].iter().rev().find_map(|item| match item {
             Item::BeginPass { label, .. } => recording.label(*label).map(str::to_owned),
             _ => None,

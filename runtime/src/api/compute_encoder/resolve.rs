@@ -18,6 +18,7 @@ pub(crate) enum Slot {
     Buffer {
         bound: BoundBuffer,
         resource: ResourceId,
+        by_pointer: bool,
     },
     Bytes {
         start: u32,
@@ -38,6 +39,8 @@ pub(super) struct Resolved {
     pub(super) pipeline: u32,
     pub(super) bindings: Range<u32>,
     pub(super) accesses: Range<u32>,
+    /// Those that hazard tracking does not see.
+    pub(super) hidden: Range<u32>,
 }
 
 impl ComputeCommandEncoder {
@@ -59,18 +62,22 @@ impl ComputeCommandEncoder {
         let index = recorder.pipeline(&inner.pipeline);
         let recording = &mut recorder.recording;
         let (bindings, accesses) = (recording.bindings.len(), recording.accesses.len());
+        let mut hidden = Vec::new();
         for (number, need) in inner.needs.iter().enumerate() {
             let slot = self.slots.get(need.slot as usize).copied().unwrap_or_default();
-            if !add(recording, need, slot) {
+            if !add(recording, &mut hidden, need, slot) {
                 recording.bindings.truncate(bindings);
                 recording.accesses.truncate(accesses);
                 return Err(unfit(recording, inner, number, slot));
             }
         }
+        let seen = recording.accesses.len() as u32;
+        recording.accesses.append(&mut hidden);
         let resolved = Resolved {
             pipeline: index,
             bindings: bindings as u32..recording.bindings.len() as u32,
-            accesses: accesses as u32..recording.accesses.len() as u32,
+            accesses: accesses as u32..seen,
+            hidden: seen..recording.accesses.len() as u32,
         };
         self.resolved = Some(resolved.clone());
         Ok(resolved)
@@ -79,16 +86,17 @@ impl ComputeCommandEncoder {
 
 /// Adds one binding; false where what is bound does not fit.
 #[inline]
-fn add(recording: &mut Recording, need: &Need, slot: Slot) -> bool {
+fn add(recording: &mut Recording, hidden: &mut Vec<Access>, need: &Need, slot: Slot) -> bool {
     match (need.kind, slot) {
-        (BindingKind::Buffer { minimum_bytes, .. }, Slot::Buffer { bound, resource }) => {
+        (BindingKind::Buffer { minimum_bytes, .. }, Slot::Buffer { bound, resource, by_pointer }) => {
             if bound.length < u64::from(minimum_bytes) {
                 return false;
             }
             recording.bindings.push(Bound::Buffer(bound));
             if let Some(kind) = need.access {
                 let extent = Extent::Bytes(bound.offset..bound.offset + bound.length);
-                recording.accesses.push(Access { resource, extent, kind, stage: Stage::Dispatch });
+                let accesses = if by_pointer { hidden } else { &mut recording.accesses };
+                accesses.push(Access { resource, extent, kind, stage: Stage::Dispatch });
             }
             true
         }

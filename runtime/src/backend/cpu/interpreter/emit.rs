@@ -242,10 +242,7 @@ impl Compiler<'_> {
     }
 
     fn index(&self, address: &Address) -> Operand {
-        match address.index {
-            Some(index) => self.operand(index),
-            None => Operand::Uniform(self.constants[&0]),
-        }
+        address.index.map_or(Operand::Uniform(self.constants[&0]), |index| self.operand(index))
     }
 
     fn builtin(&mut self, position: Position, builtin: Builtin, until: Position) -> Operand {
