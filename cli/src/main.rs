@@ -1,3 +1,45 @@
 //! The `fencepost` tool: one file per verb.
+//!
+//! Exit codes: 0 it worked, 1 the verb's own negative answer, 2 the input or the call was wrong.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod devices;
+mod failure;
+mod filter;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// Metal's resource synchronization on Linux.
+#[derive(Debug, Parser)]
+#[command(name = "fencepost", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Filters a picture in stages: mip levels, each blurred by two passes, synchronized by a fence, by events or by tracking.
+    Filter(filter::Arguments),
+    /// Lists what there is to run on.
+    Devices,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.verb {
+        Verb::Filter(arguments) => filter::run(&arguments),
+        Verb::Devices => devices::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("fencepost: {failure}");
+            failure.exit_code()
+        }
+    }
+}
