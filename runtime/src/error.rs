@@ -18,7 +18,7 @@ pub(crate) use device::DeviceError;
 pub(crate) use encode::EncodeError;
 pub(crate) use replay::ReplayError;
 pub(crate) use resource::ResourceError;
-pub(crate) use submit::SubmitError;
+pub(crate) use submit::{SubmitError, part};
 
 /// What went wrong, and whose fault it is.
 ///

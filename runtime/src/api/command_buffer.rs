@@ -416,6 +416,12 @@ impl CommandBuffer {
         Err(EncodeError::NoDebugGroup { object: self.shared.describe() }.into())
     }
 
+    /// The recording so far.
+    #[cfg(test)]
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&crate::record::Recording) -> R) -> R {
+        self.with_recorder("`look`", |recorder| look(&recorder.recording)).expect("no encoder is open")
+    }
+
     fn append(&self, call: &'static str, item: Item) -> Result<(), Error> {
         self.with_recorder(call, |recorder| recorder.recording.items.push(item))
     }

@@ -157,21 +157,7 @@ pub(crate) fn conflict(
 ) -> Error {
     let does = if write { "uses it" } else { "writes it" };
     let mend = "Wait until that command buffer has completed";
-    ResourceError::InFlight { call, part, resource, command: name(in_flight), does, mend }.into()
-}
-
-/// "command `c` of pass `p` of command buffer `b`", as far as there are labels.
-fn name(in_flight: &InFlight) -> String {
-    let command = in_flight
-        .command
-        .as_ref()
-        .map_or_else(|| "a command".to_owned(), |label| format!("command `{label}`"));
-    let pass = in_flight.pass.as_ref().map_or_else(String::new, |label| format!(" of pass `{label}`"));
-    let buffer = match in_flight.command_buffer.as_str() {
-        "" => "a command buffer without a label".to_owned(),
-        label => format!("command buffer `{label}`"),
-    };
-    format!("{command}{pass} of {buffer}")
+    ResourceError::InFlight { call, part, resource, command: in_flight.to_string(), does, mend }.into()
 }
 
 /// Start and end of a range of at most `length` bytes.

@@ -25,6 +25,8 @@ mod queue;
 mod resource;
 mod sampler;
 mod sampler_state;
+#[cfg(test)]
+mod tests;
 mod texture;
 mod transfer;
 

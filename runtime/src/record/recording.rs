@@ -1,12 +1,12 @@
 //! A recording: what an encoder appends to and what the device runs. Its vectors come from a pool and go back to it.
 use std::sync::{Arc, Weak};
 
-use fencepost_core::Access;
+use fencepost_core::{Access, ResourceId};
 use parking_lot::Mutex;
 
 use crate::api::{FenceBody, HeapShared};
 use crate::backend::Pipeline;
-use crate::record::{Bound, BufferBody, Command, Item, SamplerBody, TextureView, Transfer};
+use crate::record::{Bound, BufferBody, Command, Item, SamplerBody, TextureBody, TextureView, Transfer};
 
 /// A recording, immutable from commit on. Shared with the backend while in flight; it keeps all it names alive.
 #[derive(Debug, Default)]
@@ -47,6 +47,35 @@ impl Recording {
     /// The label of an item, if it has one.
     pub(crate) fn label(&self, index: Option<u32>) -> Option<&str> {
         self.labels.get(index? as usize).map(String::as_str)
+    }
+
+    /// "buffer `label`" of a resource that commands here use, for messages.
+    pub(crate) fn name_of(&self, resource: ResourceId) -> String {
+        let buffer =
+            |body: &Arc<BufferBody>| (body.resource == resource).then(|| body.core.label.of("buffer"));
+        let texture =
+            |body: &Arc<TextureBody>| (body.resource == resource).then(|| body.core.label.of("texture"));
+        let transfer = |transfer: &Transfer| match transfer {
+            Transfer::CopyBuffer { source, destination } => {
+                buffer(&source.body).or_else(|| buffer(&destination.body))
+            }
+            Transfer::CopyBufferToTexture { source, destination, .. } => {
+                buffer(&source.body).or_else(|| texture(&destination.body))
+            }
+            Transfer::CopyTextureToBuffer { source, destination, .. } => {
+                texture(&source.body).or_else(|| buffer(&destination.body))
+            }
+            Transfer::CopyTexture { source, destination } => {
+                texture(&source.body).or_else(|| texture(&destination.body))
+            }
+            Transfer::FillBuffer { destination, .. } => buffer(&destination.body),
+            Transfer::GenerateMipmaps { texture: view } => texture(&view.body),
+        };
+        (self.buffers.iter().find_map(buffer))
+            .or_else(|| self.textures.iter().find_map(|view| texture(&view.body)))
+            .or_else(|| self.transfers.iter().find_map(transfer))
+            // Two names of one piece of memory: only the other one is used here.
+            .unwrap_or_else(|| "a resource that shares memory with one that is used".to_owned())
     }
 
     /// Bytes that the commands take.

@@ -54,9 +54,11 @@ impl Submission {
 }
 
 impl State {
-    /// Whether a recording conflicts with a claim of the CPU.
-    pub(super) fn is_held(&self, recording: &Recording) -> bool {
-        self.holds.iter().any(|(_, held)| self.find(recording, 0..recording.items.len(), held).is_some())
+    /// A claim of the CPU that a recording conflicts with, and the command that does.
+    pub(super) fn held(&self, recording: &Recording) -> Option<(&Access, InFlight)> {
+        self.holds
+            .iter()
+            .find_map(|(_, held)| Some((held, self.find(recording, 0..recording.items.len(), held)?)))
     }
 
     fn conflict(&self, cpu: &Access) -> Option<InFlight> {

@@ -38,7 +38,7 @@ pub(crate) use guard::{Hold, InFlight};
 
 use crate::Error;
 use crate::backend::{Backend, Planned, Work};
-use crate::error::{DeviceError, SubmitError};
+use crate::error::{DeviceError, SubmitError, part};
 use crate::record::{Item, Recording};
 use crate::signal::{EventBody, EventUser, SerialQueue};
 use part::Part;
@@ -328,8 +328,10 @@ impl State {
             if buffer.status_now() >= crate::CommandBufferStatus::Committed {
                 return Err(SubmitError::AlreadyCommitted { label: buffer.label() }.into());
             }
-            if self.is_held(recording) {
-                return Err(SubmitError::GuardHeld { label: buffer.label() }.into());
+            if let Some((held, command)) = self.held(recording) {
+                let command = InFlight { command_buffer: buffer.label(), ..command }.to_string();
+                let resource = recording.name_of(held.resource);
+                return Err(SubmitError::GuardHeld { command, part: part(&held.extent), resource }.into());
             }
         }
         Ok(())

@@ -48,7 +48,11 @@ fn a_commit_does_not_touch_what_the_cpu_holds() {
     blit.fill_buffer(&buffer, 0..8, 1).expect("inside");
     blit.end_encoding();
     let guard = buffer.read_guard(4..12).expect("nothing is in flight");
-    misuse(work.commit(), ErrorKind::InFlight, &["frame", "guard"]);
+    misuse(
+        work.commit(),
+        ErrorKind::InFlight,
+        &["a command of command buffer `frame`", "bytes 4..12", "buffer `data`", "guard"],
+    );
     assert_eq!(guard.read::<u32>(..).expect("inside"), [0, 0]);
     assert_eq!(guard.length(), 8);
     misuse(guard.read::<u32>(4..12), ErrorKind::OutOfBounds, &["4..12"]);
