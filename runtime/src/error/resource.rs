@@ -67,10 +67,6 @@ pub(crate) enum ResourceError {
         does: &'static str,
         mend: &'static str,
     },
-    #[error(
-        "{call} of {part} of {resource}, which a guard of the CPU holds for {access}. Drop that guard first"
-    )]
-    Guarded { call: &'static str, part: String, resource: String, access: &'static str },
     #[error("{call} with a usage that says neither read nor write. Say what the kernels do")]
     NoUsage { call: &'static str },
     #[error("{what}: that range is empty or starts below 0. Give the lower level first")]
@@ -97,7 +93,7 @@ impl Cause for ResourceError {
             Self::HeapTracking { .. } => ErrorKind::WrongTrackingMode,
             Self::HeapFull { .. } => ErrorKind::HeapExhausted,
             Self::NotAliasable { .. } | Self::Reused { .. } => ErrorKind::Aliasing,
-            Self::InFlight { .. } | Self::Guarded { .. } => ErrorKind::InFlight,
+            Self::InFlight { .. } => ErrorKind::InFlight,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
         }
     }

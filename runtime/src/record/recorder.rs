@@ -102,7 +102,7 @@ impl Recorder {
 
     pub(crate) fn label(&mut self, label: &str) -> u32 {
         let labels = &mut self.recording.labels;
-        if !labels.last().is_some_and(|last| last == label) {
+        if labels.last().is_none_or(|last| last != label) {
             labels.push(label.to_owned());
         }
         (labels.len() - 1) as u32
