@@ -266,3 +266,19 @@ pub fn validate(source: &str) -> Result<(), String> {
     let mut validator = naga::valid::Validator::new(flags, naga::valid::Capabilities::default());
     validator.validate(&module).map(drop).map_err(|error| error.emit_to_string(source))
 }
+
+/// Records so many dispatches into one pass, the kernels taking turns, and what wgpu does at the end of a recording. Nothing is
+/// submitted.
+pub fn record_in_turn(prepared: &[Prepared<'_>], dispatches: usize) -> Option<wgpu::CommandBuffer> {
+    let first = prepared.first()?;
+    let mut encoder = first.peer.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        pass.set_pipeline(&first.pipeline);
+        for one in prepared.iter().cycle().take(dispatches) {
+            pass.set_bind_group(0, &one.group, &[]);
+            pass.dispatch_workgroups(one.groups[0], one.groups[1], one.groups[2]);
+        }
+    }
+    Some(encoder.finish())
+}

@@ -2,18 +2,20 @@
 
 mod kernels;
 mod plan;
+mod record;
 mod tiny;
 
 use std::process::ExitCode;
 
 /// Every group by name.
-pub(crate) const NAMES: [&str; 3] = ["plan", "tiny", "kernels"];
+pub(crate) const NAMES: [&str; 4] = ["record", "plan", "tiny", "kernels"];
 
 /// Runs a group; false where there is none of that name.
 pub(crate) fn run(name: &str) -> bool {
     match name {
         "kernels" => kernels::run(),
         "plan" => plan::run(),
+        "record" => record::run(),
         "tiny" => tiny::run(),
         _ => return false,
     }
