@@ -40,7 +40,9 @@ mod vector;
 #[cfg(test)]
 mod tests;
 
-use code::{ACTIVE, EVERY_LANE, FIRST_CONSTANT, FIRST_INVOCATION, NUM_WORKGROUPS, WORKGROUP_ID};
+use code::{
+    ACTIVE, EVERY_LANE, FIRST_CONSTANT, FIRST_FREE_SLOT, FIRST_INVOCATION, NUM_WORKGROUPS, WORKGROUP_ID,
+};
 use compile::{Code, Compiler};
 use machine::Machine;
 use vector::{Lanes, WIDTH};
@@ -55,6 +57,8 @@ pub(crate) struct Prepared {
     private_words: usize,
     workgroup_words: usize,
     tables: Vec<u32>,
+    /// What stands in the first slots whenever a workgroup starts: which lanes there are, and their numbers.
+    first_slots: Vec<Step>,
     /// Tells a scratch what was set up in it.
     identity: u64,
 }
@@ -122,11 +126,14 @@ impl Prepared {
     pub(crate) fn new(kernel: &lane::Kernel) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let lanes = kernel.workgroup_size.iter().map(|&size| size as usize).product::<usize>().max(1);
+        let steps = lanes.div_ceil(WIDTH);
+        let code = Compiler::new(kernel).compile();
         Self {
-            code: Compiler::new(kernel).compile(),
+            first_slots: first_slots(&code, kernel.workgroup_size, lanes),
+            code,
             workgroup_size: kernel.workgroup_size,
             lanes,
-            steps: lanes.div_ceil(WIDTH),
+            steps,
             private_words: kernel.private_words as usize,
             workgroup_words: kernel.workgroup_words as usize,
             tables: kernel.constants.clone(),
@@ -194,7 +201,7 @@ impl Prepared {
             let active = &machine.slots[ACTIVE as usize * self.steps..][..self.steps];
             for (step, active) in active.iter().enumerate() {
                 active.set(std::array::from_fn(|lane| {
-                    let local = self.local_id(step * WIDTH + lane);
+                    let local = local_id(step * WIDTH + lane, self.workgroup_size);
                     let inside = (0..3).all(|axis| {
                         u64::from(group[axis]) * u64::from(self.workgroup_size[axis]) + u64::from(local[axis])
                             < u64::from(threads[axis])
@@ -205,13 +212,6 @@ impl Prepared {
             machine.look();
         }
     }
-
-    /// The position of a lane in its workgroup.
-    fn local_id(&self, lane: usize) -> [u32; 3] {
-        let [width, height, _] = self.workgroup_size.map(|size| size.max(1));
-        let lane = lane as u32;
-        [lane % width, lane / width % height, lane / width / height]
-    }
 }
 
 impl Scratch {
@@ -220,31 +220,44 @@ impl Scratch {
         if self.set_up_for == kernel.identity {
             return;
         }
-        let Code { constants, uniforms, slots, frames, lane_numbers, .. } = &kernel.code;
+        let Code { constants, uniforms, slots, frames, .. } = &kernel.code;
         grow(&mut self.slots, *slots as usize * kernel.steps);
         grow(&mut self.private, kernel.private_words * kernel.steps);
         grow(&mut self.uniforms, *uniforms as usize);
         grow(&mut self.workgroup, kernel.workgroup_words);
         grow(&mut self.frames, *frames as usize);
         self.uniforms[FIRST_CONSTANT as usize..][..constants.len()].copy_from_slice(constants);
-        self.fill(kernel, EVERY_LANE, |lane| if lane < kernel.lanes { u32::MAX } else { 0 });
-        for &(number, slot) in lane_numbers {
-            match number {
-                Builtin::LocalInvocationId(axis) => {
-                    self.fill(kernel, slot, |lane| kernel.local_id(lane)[usize::from(axis)]);
-                }
-                _ => self.fill(kernel, slot, |lane| lane as u32),
-            }
-        }
+        self.slots[..kernel.first_slots.len()].copy_from_slice(&kernel.first_slots);
         self.set_up_for = kernel.identity;
     }
+}
 
-    fn fill(&mut self, kernel: &Prepared, slot: u32, word: impl Fn(usize) -> u32) {
-        for (step, words) in self.slots[slot as usize * kernel.steps..][..kernel.steps].iter_mut().enumerate()
-        {
+/// The slots that stay the same from one workgroup to the next.
+fn first_slots(code: &Code, workgroup_size: [u32; 3], lanes: usize) -> Vec<Step> {
+    let steps = lanes.div_ceil(WIDTH);
+    let mut slots = vec![Step::default(); (FIRST_FREE_SLOT as usize + code.lane_numbers.len()) * steps];
+    let mut fill = |slot: u32, word: &dyn Fn(usize) -> u32| {
+        for (step, words) in slots[slot as usize * steps..][..steps].iter_mut().enumerate() {
             words.0 = std::array::from_fn(|lane| word(step * WIDTH + lane));
         }
+    };
+    fill(EVERY_LANE, &|lane| if lane < lanes { u32::MAX } else { 0 });
+    for &(number, slot) in &code.lane_numbers {
+        match number {
+            Builtin::LocalInvocationId(axis) => {
+                fill(slot, &|lane| local_id(lane, workgroup_size)[usize::from(axis)]);
+            }
+            _ => fill(slot, &|lane| lane as u32),
+        }
     }
+    slots
+}
+
+/// The position of a lane in its workgroup.
+fn local_id(lane: usize, workgroup_size: [u32; 3]) -> [u32; 3] {
+    let [width, height, _] = workgroup_size.map(|size| size.max(1));
+    let lane = lane as u32;
+    [lane % width, lane / width % height, lane / width / height]
 }
 
 fn grow<T: Clone + Default>(words: &mut Vec<T>, length: usize) {

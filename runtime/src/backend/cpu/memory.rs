@@ -13,6 +13,7 @@ use crate::backend::Allocation;
 use crate::error::DeviceError;
 
 pub(crate) mod bytes;
+pub(crate) mod row;
 #[cfg(test)]
 mod tests;
 

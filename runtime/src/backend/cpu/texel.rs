@@ -17,14 +17,12 @@ use crate::backend::cpu::memory::{ALIGNMENT, Memory};
 use crate::record::{TextureShape, TextureView};
 
 mod format;
+pub(crate) mod lanes;
 mod mipmap;
 pub(crate) mod region;
 mod sample;
 #[cfg(test)]
 mod tests;
-
-/// Levels a texture may have at most: more than any width needs.
-pub(crate) const MAX_LEVELS: usize = 32;
 
 /// Where the images of a texture are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +47,13 @@ pub(crate) struct Image {
 /// A texture as a kernel sees it: some levels and slices of its words, in one format.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TexelView<'a> {
-    pub(crate) words: &'a [AtomicU32],
-    pub(crate) format: PixelFormat,
-    /// Levels of the first slice; `levels` of them count.
-    pub(crate) images: [Image; MAX_LEVELS],
-    pub(crate) levels: u32,
-    pub(crate) slices: u32,
-    /// From one slice to the next.
-    pub(crate) slice_bytes: u64,
+    words: &'a [AtomicU32],
+    layout: TextureLayout,
+    format: PixelFormat,
+    first_mip: u32,
+    levels: u32,
+    first_slice: u32,
+    slices: u32,
 }
 
 impl TextureLayout {
@@ -75,11 +72,6 @@ impl TextureLayout {
     /// Alignment of the texture's first byte.
     pub(crate) const fn alignment() -> u64 {
         ALIGNMENT as u64
-    }
-
-    /// Bytes from one slice to the next.
-    pub(crate) const fn slice_bytes(&self) -> u64 {
-        self.slice_bytes
     }
 
     /// Where one level of one slice is.
@@ -132,18 +124,26 @@ impl<'a> TexelView<'a> {
         mips: std::ops::Range<u32>,
         slices: std::ops::Range<u32>,
     ) -> Self {
-        let mut images = [Image::default(); MAX_LEVELS];
-        for (image, mip) in images.iter_mut().zip(mips.clone()) {
-            *image = layout.image(mip, slices.start);
-        }
-        let levels = (mips.end - mips.start).min(MAX_LEVELS as u32);
         Self {
             words,
+            layout: *layout,
             format,
-            images,
-            levels,
+            first_mip: mips.start,
+            levels: mips.end - mips.start,
+            first_slice: slices.start,
             slices: slices.end - slices.start,
-            slice_bytes: layout.slice_bytes(),
         }
+    }
+
+    /// A level of the view's first slice.
+    #[inline(always)]
+    fn image(&self, level: u32) -> Image {
+        self.layout.image(self.first_mip + level, self.first_slice)
+    }
+
+    /// From one slice to the next.
+    #[inline(always)]
+    fn slice_bytes(&self) -> u64 {
+        self.layout.slice_bytes
     }
 }

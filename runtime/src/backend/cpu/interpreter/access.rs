@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use super::code::{AtomicInstruction, Operand};
 use super::machine::Machine;
 use super::vector::{Lanes, Source, WIDTH};
+use crate::backend::cpu::memory::row;
 use crate::shader::lane::{AtomicOperation, Space};
 
 /// Memory of words that all lanes share.
@@ -99,7 +100,7 @@ impl Machine<'_> {
         let (index, value) = (self.source(index), self.source(value));
         for (step, active) in self.active().iter().enumerate() {
             let (active, index, value) = (active.get(), index.step(step), value.step(step));
-            let everybody = !active.iter().any(|&lane| lane == 0);
+            let everybody = !active.contains(&0);
             if everybody
                 && pattern(&index)[0]
                 && place(base, index[0], memory.length()).is_some_and(|at| memory.store_row(at, &value))
@@ -307,7 +308,7 @@ impl Memory for [AtomicU32] {
 
     #[inline(always)]
     fn load_row(&self, at: usize) -> Option<Lanes> {
-        self.get(at..)?.first_chunk().map(machine::load_row)
+        self.get(at..)?.first_chunk().map(row::load)
     }
 }
 
@@ -319,8 +320,8 @@ impl MemoryMut for [AtomicU32] {
 
     #[inline(always)]
     fn store_row(&self, at: usize, words: &Lanes) -> bool {
-        let Some(row) = self.get(at..).and_then(|row| row.first_chunk()) else { return false };
-        machine::store_row(row, words);
+        let Some(to) = self.get(at..).and_then(|to| to.first_chunk()) else { return false };
+        row::store(to, words);
         true
     }
 
@@ -355,62 +356,6 @@ impl MemoryMut for [AtomicU32] {
                     }
                 }
             }
-        }
-    }
-}
-
-/// Sixteen words of shared memory by four vector instructions, which the compiler never makes of atomics by itself.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
-mod machine {
-    use std::arch::asm;
-    use std::arch::x86_64::__m128i;
-    use std::sync::atomic::AtomicU32;
-
-    use super::{Lanes, WIDTH};
-
-    #[inline(always)]
-    pub(super) fn load_row(row: &[AtomicU32; WIDTH]) -> Lanes {
-        let (a, b, c, d): (__m128i, __m128i, __m128i, __m128i);
-        // SAFETY: the four loads read exactly the sixteen words of `row`. They stand for a relaxed atomic load of each: the machine
-        // loads every aligned word of a vector at once, and the compiler knows nothing of the accesses but that they read `row`.
-        unsafe {
-            asm!("movdqu {a}, [{row}]", "movdqu {b}, [{row} + 16]", "movdqu {c}, [{row} + 32]",
-                "movdqu {d}, [{row} + 48]", row = in(reg) row.as_ptr(), a = out(xmm_reg) a,
-                b = out(xmm_reg) b, c = out(xmm_reg) c, d = out(xmm_reg) d,
-                options(nostack, preserves_flags, readonly));
-        }
-        bytemuck::cast([a, b, c, d])
-    }
-
-    #[inline(always)]
-    pub(super) fn store_row(row: &[AtomicU32; WIDTH], words: &Lanes) {
-        let [a, b, c, d]: [__m128i; 4] = bytemuck::cast(*words);
-        // SAFETY: the four stores write exactly the sixteen words of `row`, which may be written through a shared reference. They stand
-        // for a relaxed atomic store of each: the machine stores every aligned word of a vector at once.
-        unsafe {
-            asm!("movdqu [{row}], {a}", "movdqu [{row} + 16], {b}", "movdqu [{row} + 32], {c}",
-                "movdqu [{row} + 48], {d}", row = in(reg) row.as_ptr(), a = in(xmm_reg) a,
-                b = in(xmm_reg) b, c = in(xmm_reg) c, d = in(xmm_reg) d,
-                options(nostack, preserves_flags));
-        }
-    }
-}
-
-#[cfg(not(all(target_arch = "x86_64", not(miri))))]
-mod machine {
-    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
-    use super::{Lanes, WIDTH};
-
-    #[inline(always)]
-    pub(super) fn load_row(row: &[AtomicU32; WIDTH]) -> Lanes {
-        std::array::from_fn(|lane| row[lane].load(Relaxed))
-    }
-
-    #[inline(always)]
-    pub(super) fn store_row(row: &[AtomicU32; WIDTH], words: &Lanes) {
-        for (cell, word) in row.iter().zip(words) {
-            cell.store(*word, Relaxed);
         }
     }
 }

@@ -242,7 +242,10 @@ impl Compiler<'_> {
     }
 
     fn index(&self, address: &Address) -> Operand {
-        address.index.map_or(Operand::Uniform(self.constants[&0]), |index| self.operand(index))
+        match address.index {
+            Some(index) => self.operand(index),
+            None => Operand::Uniform(self.constants[&0]),
+        }
     }
 
     fn builtin(&mut self, position: Position, builtin: Builtin, until: Position) -> Operand {

@@ -4,6 +4,7 @@ use super::code::{Operand, StoreTexelInstruction, TexelInstruction, TexelKind};
 use super::machine::Machine;
 use super::vector::{Lanes, Source, WIDTH};
 use crate::SamplerDescriptor;
+use crate::backend::cpu::texel::lanes::Texels;
 
 /// Operands of one step.
 struct Step {
@@ -14,6 +15,7 @@ struct Step {
 }
 
 impl Machine<'_> {
+    #[inline(always)]
     pub(super) fn texel(&self, instruction: &TexelInstruction) {
         let zero = Source::Uniform(0);
         let source = |operand: Option<Operand>| operand.map_or(zero, |operand| self.source(operand));
@@ -43,13 +45,10 @@ impl Machine<'_> {
         for at in 0..self.end_step - self.first_step {
             let operands = step(at);
             let active = active[at].get();
-            let mut results = [[0; WIDTH]; 4];
-            for lane in (0..WIDTH).filter(|&lane| active[lane] != 0) {
-                let texel = self.one_texel(instruction, &operands, lane);
-                for (result, word) in results.iter_mut().zip(texel) {
-                    result[lane] = word;
-                }
-            }
+            let results = match self.together(instruction, &operands) {
+                Some(results) => results,
+                None => self.one_by_one(instruction, &operands, &active),
+            };
             for (to, result) in instruction.results.iter().zip(results) {
                 if let Some(to) = to {
                     self.lanes(*to)[at].set(result);
@@ -58,7 +57,37 @@ impl Machine<'_> {
         }
     }
 
+    /// All lanes of a step at once, where they look at one image in one way.
     #[inline(always)]
+    fn together(&self, instruction: &TexelInstruction, step: &Step) -> Option<Texels> {
+        let same = |lanes: &Lanes| lanes.iter().all(|&word| word == lanes[0]);
+        if !same(&step.slice) || !same(&step.level) {
+            return None;
+        }
+        let view = self.texture(instruction.binding);
+        let [x, y] = &step.coordinates;
+        match instruction.kind {
+            TexelKind::Load { .. } => Some(view.load_lanes(x, y, step.slice[0], step.level[0])),
+            TexelKind::Sample { sampler, offset, reference, .. } => {
+                let (sampler, level) = (self.sampler(sampler), f32::from_bits(step.level[0]));
+                let reference = reference.map(|_| &step.reference);
+                Some(view.sample_lanes(sampler, [x, y], step.slice[0] as i32, level, offset, reference))
+            }
+            TexelKind::Gather { .. } => None,
+        }
+    }
+
+    fn one_by_one(&self, instruction: &TexelInstruction, step: &Step, active: &Lanes) -> Texels {
+        let mut results = [[0; WIDTH]; 4];
+        for lane in (0..WIDTH).filter(|&lane| active[lane] != 0) {
+            let texel = self.one_texel(instruction, step, lane);
+            for (result, word) in results.iter_mut().zip(texel) {
+                result[lane] = word;
+            }
+        }
+        results
+    }
+
     fn one_texel(&self, instruction: &TexelInstruction, step: &Step, lane: usize) -> [u32; 4] {
         let view = self.texture(instruction.binding);
         let [x, y] = step.coordinates.map(|lanes| lanes[lane]);
@@ -78,6 +107,7 @@ impl Machine<'_> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn store_texel(&self, instruction: &StoreTexelInstruction) {
         let view = self.texture(instruction.binding);
         let coordinates = instruction.coordinates.map(|operand| self.source(operand));
@@ -87,6 +117,10 @@ impl Machine<'_> {
             let active = active.get();
             let [x, y] = coordinates.map(|source| source.step(step));
             let (slice, texel) = (slice.step(step), texel.map(|source| source.step(step)));
+            if slice.iter().all(|&word| word == slice[0]) {
+                view.store_lanes(&x, &y, slice[0], &texel, &active);
+                continue;
+            }
             for lane in (0..WIDTH).filter(|&lane| active[lane] != 0) {
                 view.store([x[lane], y[lane]], slice[lane], texel.map(|component| component[lane]));
             }

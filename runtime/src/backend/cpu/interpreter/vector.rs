@@ -9,7 +9,7 @@ use super::arithmetic;
 use crate::shader::lane::{BinaryOperation, UnaryOperation};
 
 /// Lanes of a step.
-pub(super) const WIDTH: usize = 16;
+pub(super) const WIDTH: usize = crate::backend::cpu::memory::row::WIDTH;
 
 /// One word for each lane of a step.
 pub(super) type Lanes = [u32; WIDTH];

@@ -45,7 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![write, fill, copy, rows]
 }
 
-fn apply(memory: &Memory, model: &mut Vec<u8>, step: &Step) {
+fn apply(memory: &Memory, model: &mut [u8], step: &Step) {
     match *step {
         Step::Write { offset, ref bytes } => {
             memory.write(offset as u64, bytes);

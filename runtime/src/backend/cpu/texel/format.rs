@@ -13,7 +13,7 @@ use crate::PixelFormat;
 /// A texel as a kernel sees it.
 pub(crate) type Texel = [u32; 4];
 
-const ONE: u32 = 1.0_f32.to_bits();
+pub(super) const ONE: u32 = 1.0_f32.to_bits();
 
 /// Reads the texel at a byte offset.
 #[inline(always)]
@@ -93,31 +93,35 @@ impl TexelView<'_> {
         if level >= self.levels || slice >= self.slices {
             return None;
         }
-        let image = self.images.get(level as usize)?;
+        let image = self.image(level);
         if x >= image.width || y >= image.height {
             return None;
         }
         let texel = u64::from(x) * u64::from(self.format.bytes_per_texel());
         Some(
-            (image.offset + u64::from(slice) * self.slice_bytes + u64::from(y) * image.row_bytes + texel)
+            (image.offset + u64::from(slice) * self.slice_bytes() + u64::from(y) * image.row_bytes + texel)
                 as usize,
         )
     }
 }
 
 #[inline(always)]
-fn unorm(byte: u8) -> u32 {
+pub(super) fn unorm(byte: u8) -> u32 {
     (f32::from(byte) / 255.0).to_bits()
 }
 
 #[inline(always)]
-fn to_unorm(word: u32) -> u8 {
-    // `max` takes the number where the other is NaN; the cast then never saturates.
-    (f32::from_bits(word).max(0.0).min(1.0) * 255.0).round_ties_even() as u8
+pub(super) fn to_unorm(word: u32) -> u8 {
+    let value = f32::from_bits(word);
+    // NaN is not above 0.
+    let value = if value > 0.0 { value } else { 0.0 };
+    let value = if value < 1.0 { value } else { 1.0 };
+    // Adding 2²³ leaves no room for a fraction, so the sum rounds to the nearest integer, ties to even, in its lowest bits.
+    (value * 255.0 + 8_388_608.0).to_bits() as u8
 }
 
 #[inline(always)]
-fn float16(bits: u16) -> u32 {
+pub(super) fn float16(bits: u16) -> u32 {
     f16::from_bits(bits).to_f32().to_bits()
 }
 

@@ -24,23 +24,15 @@ struct Cover {
 impl TexelView<'_> {
     /// Writes rows of one level of a slice from the level above it. `level` is at least 1 and there; formats are filterable.
     pub(crate) fn generate_mip_rows(&self, level: u32, slice: u32, rows: Range<u32>) {
-        let (Some(above), Some(here)) =
-            (self.images.get(level.wrapping_sub(1) as usize), self.images.get(level as usize))
-        else {
-            return;
-        };
+        let Some(larger) = level.checked_sub(1) else { return };
+        let (above, here) = (self.image(larger), self.image(level));
         for y in rows.start..rows.end.min(here.height) {
             let down = Cover::new(above.height, here.height, y);
             for x in 0..here.width {
                 let across = Cover::new(above.width, here.width, x);
-                self.store_at([x, y], slice, level, self.average(level - 1, slice, across, down));
+                self.store_at([x, y], slice, level, self.average(larger, slice, across, down));
             }
         }
-    }
-
-    /// Rows of a level, for dividing the work.
-    pub(crate) fn rows(&self, level: u32) -> u32 {
-        self.images[level as usize].height
     }
 
     #[inline(always)]
@@ -68,7 +60,7 @@ impl Cover {
         if above == here {
             return Self { first: index, weights: [1.0, 0.0, 0.0], count: 1 };
         }
-        if above % 2 == 0 {
+        if above.is_multiple_of(2) {
             return Self { first: 2 * index, weights: [0.5, 0.5, 0.0], count: 2 };
         }
         let whole = above as f32;

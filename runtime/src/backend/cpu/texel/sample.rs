@@ -7,6 +7,15 @@ use super::format::Texel;
 use crate::shader::lane::TextureQuery;
 use crate::{AddressMode, CompareFunction, Filter, MipFilter, SamplerDescriptor};
 
+/// Levels that are sampled.
+pub(super) struct Levels {
+    pub(super) filter: Filter,
+    pub(super) first: u32,
+    pub(super) second: Option<u32>,
+    /// Of the second one.
+    pub(super) weight: f32,
+}
+
 /// Up to two texels along one axis; `None` is outside of a texture that is zero there.
 #[derive(Clone, Copy)]
 struct Taps {
@@ -19,7 +28,7 @@ impl TexelView<'_> {
     /// A number about the view.
     #[inline(always)]
     pub(crate) fn query(&self, query: TextureQuery, level: u32) -> u32 {
-        let image = &self.images[(level.min(self.levels.saturating_sub(1))) as usize];
+        let image = self.image(level.min(self.levels.saturating_sub(1)));
         match query {
             TextureQuery::Width => image.width,
             TextureQuery::Height => image.height,
@@ -38,23 +47,33 @@ impl TexelView<'_> {
         offset: [i32; 2],
         reference: Option<f32>,
     ) -> Texel {
-        let slice = self.slice(slice);
+        let slice = self.clamp_slice(slice);
+        let Levels { filter, first, second, weight } = self.levels_of(sampler, level);
+        let one = |level: u32| self.sample_level(sampler, filter, at, [slice, level], offset, reference);
+        let texel = one(first);
+        let texel = second.map_or(texel, |second| blend(texel, one(second), weight));
+        texel.map(f32::to_bits)
+    }
+
+    /// The levels that a level of detail means, and how texels are filtered there.
+    #[inline(always)]
+    pub(super) fn levels_of(&self, sampler: &SamplerDescriptor, level: f32) -> Levels {
         // In this order NaN and a minimum above the maximum come out as something: no level is outside in the end.
         let level = level.max(sampler.lod_min_clamp).min(sampler.lod_max_clamp);
         let filter = if level > 0.0 { sampler.min_filter } else { sampler.mag_filter };
         let last = self.levels.saturating_sub(1);
         let level = level.max(0.0).min(last as f32);
-        let one = |level: u32| self.sample_level(sampler, filter, at, slice, level, offset, reference);
-        let result = match sampler.mip_filter {
-            MipFilter::NotMipmapped => one(0),
-            MipFilter::Nearest => one((level + 0.5).floor() as u32),
-            MipFilter::Linear => {
-                let (low, weight) = (level.floor(), level - level.floor());
-                let first = one(low as u32);
-                if weight == 0.0 { first } else { blend(first, one((low as u32 + 1).min(last)), weight) }
+        match sampler.mip_filter {
+            MipFilter::NotMipmapped => Levels { filter, first: 0, second: None, weight: 0.0 },
+            MipFilter::Nearest => {
+                Levels { filter, first: (level + 0.5).floor() as u32, second: None, weight: 0.0 }
             }
-        };
-        result.map(f32::to_bits)
+            MipFilter::Linear => {
+                let (first, weight) = (level.floor() as u32, level - level.floor());
+                let second = (weight > 0.0).then_some((first + 1).min(last));
+                Levels { filter, first, second, weight }
+            }
+        }
     }
 
     /// The four texels a bilinear sample would blend, one component of each: lower left, lower right, upper right, upper left.
@@ -67,7 +86,7 @@ impl TexelView<'_> {
         offset: [i32; 2],
         reference: Option<f32>,
     ) -> Texel {
-        let slice = self.slice(slice);
+        let slice = self.clamp_slice(slice);
         let [columns, rows] = self.taps(sampler, Filter::Linear, at, 0, offset);
         [(0, 1), (1, 1), (1, 0), (0, 0)].map(|(column, row)| {
             let texel = self.tap(columns.texels[column], rows.texels[row], slice, 0);
@@ -81,18 +100,13 @@ impl TexelView<'_> {
         })
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "they are what sampling depends on, and each call site has them apart"
-    )]
     #[inline(always)]
     fn sample_level(
         &self,
         sampler: &SamplerDescriptor,
         filter: Filter,
         at: [f32; 2],
-        slice: u32,
-        level: u32,
+        [slice, level]: [u32; 2],
         offset: [i32; 2],
         reference: Option<f32>,
     ) -> [f32; 4] {
@@ -124,21 +138,16 @@ impl TexelView<'_> {
         level: u32,
         offset: [i32; 2],
     ) -> [Taps; 2] {
-        let image = &self.images[level as usize];
+        let image = self.image(level);
         let sides = [image.width, image.height];
         let modes = [sampler.s_address_mode, sampler.t_address_mode];
         std::array::from_fn(|axis| {
             let side = sides[axis];
             let scale = if sampler.normalized_coordinates { side as f32 } else { 1.0 };
-            let place = at[axis] * scale;
-            let place = if filter == Filter::Linear { place - 0.5 } else { place };
-            let first = place.floor();
-            // The cast saturates, and makes 0 of NaN; the sum cannot overflow 64 bits.
-            let index = i64::from(first as i32) + i64::from(offset[axis]);
-            Taps {
-                texels: [index, index + 1].map(|index| address(index, side, modes[axis])),
-                weight: place - first,
-            }
+            let shift = if filter == Filter::Linear { 0.5 } else { 0.0 };
+            let (index, weight) = tap(at[axis] * scale - shift);
+            let index = index + offset[axis];
+            Taps { texels: [index, index + 1].map(|index| address(index, side, modes[axis])), weight }
         })
     }
 
@@ -152,7 +161,7 @@ impl TexelView<'_> {
 
     /// Beyond the edges a format without alpha is opaque, as it is inside.
     #[inline(always)]
-    fn border_alpha(&self) -> u32 {
+    pub(super) fn border_alpha(&self) -> u32 {
         match (self.format.components(), self.format.is_integer()) {
             (4, _) => 0,
             (_, true) => 1,
@@ -160,15 +169,29 @@ impl TexelView<'_> {
         }
     }
 
-    fn slice(&self, slice: i32) -> u32 {
+    #[inline(always)]
+    pub(super) fn clamp_slice(&self, slice: i32) -> u32 {
         slice.max(0).cast_unsigned().min(self.slices.saturating_sub(1))
     }
 }
 
+/// The texel before a place, and how far behind it the place is. Places far outside are brought to where integers still are exact.
+#[inline(always)]
+pub(super) fn tap(place: f32) -> (i32, f32) {
+    /// More than any texture has, with room for offsets.
+    const FAR: f32 = 1_073_741_824.0;
+    let first = place.floor();
+    let near = if first > -FAR { first } else { -FAR };
+    let near = if near < FAR { near } else { FAR };
+    // SAFETY: the number is between -2³⁰ and 2³⁰; NaN has failed the first comparison.
+    let index = unsafe { near.to_int_unchecked::<i32>() };
+    (index, place - first)
+}
+
 /// The texel that stands for an index, inside or not.
 #[inline(always)]
-fn address(index: i64, side: u32, mode: AddressMode) -> Option<u32> {
-    let length = i64::from(side);
+pub(super) fn address(index: i32, side: u32, mode: AddressMode) -> Option<u32> {
+    let (index, length) = (i64::from(index), i64::from(side));
     let index = match mode {
         AddressMode::ClampToEdge => index.clamp(0, length - 1),
         AddressMode::Repeat => index.rem_euclid(length),
@@ -187,7 +210,7 @@ fn blend(a: [f32; 4], b: [f32; 4], weight: f32) -> [f32; 4] {
 }
 
 #[inline(always)]
-fn passes(sampler: &SamplerDescriptor, reference: f32, texel: f32) -> bool {
+pub(super) fn passes(sampler: &SamplerDescriptor, reference: f32, texel: f32) -> bool {
     match sampler.compare_function {
         // A sampler without comparison never gets as far as a kernel that compares.
         None | Some(CompareFunction::Never) => false,
