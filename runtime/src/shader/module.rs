@@ -7,7 +7,7 @@ use naga::back::pipeline_constants::{PipelineConstantError, process_overrides};
 use naga::valid::{Capabilities, ModuleInfo, ValidationError, ValidationFlags, Validator};
 use naga::{Block, ShaderStage, Statement, WithSpan, front};
 
-use super::{Function, ShaderError, ShaderErrorKind, lower, stack};
+use super::{Function, ShaderError, ShaderErrorKind, lane, lower, optimize, stack, verify};
 
 /// Most blocks within each other in one function: whoever walks it, or drops it, recurses as deep.
 const NESTING_MAX: usize = 512;
@@ -65,18 +65,25 @@ impl Module {
 
     /// One function, with values for override constants by name or decimal id.
     pub(crate) fn function(&self, name: &str, constants: &[(&str, f64)]) -> Result<Function, ShaderError> {
+        stack::with_levels(0, || {
+            let mut kernel = self.lowered(name, constants)?;
+            debug_assert_eq!(verify::verify(&kernel), Ok(()), "{kernel}");
+            optimize::optimize(&mut kernel);
+            debug_assert_eq!(verify::verify(&kernel), Ok(()), "{kernel}");
+            Ok(Function::kernel(kernel))
+        })
+    }
+
+    /// The same before it is optimized.
+    pub(super) fn lowered(&self, name: &str, constants: &[(&str, f64)]) -> Result<lane::Kernel, ShaderError> {
         if !self.function_names().any(|known| known == name) {
             return Err(self.not_found(name));
         }
         let constants = self.constants(constants)?;
-        stack::with_levels(0, || {
-            let (module, info) =
-                process_overrides(&self.module, &self.info, Some((ShaderStage::Compute, name)), &constants)
-                    .map_err(|error| self.constant_error(&error))?;
-            let source = self.source.as_deref();
-            let kernel = lower::lower(&module, &info, name).map_err(|refusal| refusal.into_error(source))?;
-            Ok(Function::kernel(kernel))
-        })
+        let entry_point = Some((ShaderStage::Compute, name));
+        let (module, info) = process_overrides(&self.module, &self.info, entry_point, &constants)
+            .map_err(|error| self.constant_error(&error))?;
+        lower::lower(&module, &info, name).map_err(|refusal| refusal.into_error(self.source.as_deref()))
     }
 
     /// The constants by the keys that naga wants: the id where there is one, else the name.

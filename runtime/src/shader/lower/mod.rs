@@ -38,7 +38,7 @@ use self::shape::{Shape, Shapes};
 use self::usage::Usage;
 use super::builder::Builder;
 use super::lane::{Binding, Kernel, Label, Value};
-use super::{ShaderError, ShaderErrorKind, optimize, verify};
+use super::{ShaderError, ShaderErrorKind};
 
 /// The words of a value.
 type Words = SmallVec<[Value; 4]>;
@@ -107,11 +107,7 @@ pub(super) fn lower(module: &naga::Module, info: &ModuleInfo, name: &str) -> Res
     let Some(index) = found else {
         return Err(Refusal::new(ShaderErrorKind::FunctionNotFound, format!("no compute function `{name}`")));
     };
-    let mut kernel = Lowerer::new(module, info, index)?.entry_point(index)?;
-    debug_assert_eq!(verify::verify(&kernel), Ok(()), "{kernel}");
-    optimize::optimize(&mut kernel);
-    debug_assert_eq!(verify::verify(&kernel), Ok(()), "{kernel}");
-    Ok(kernel)
+    Lowerer::new(module, info, index)?.entry_point(index)
 }
 
 /// What an expression stands for.

@@ -20,23 +20,40 @@ pub(super) fn run_with(
     groups: [u32; 3],
 ) -> Vec<Vec<u32>> {
     let module = Module::from_wgsl(source).unwrap_or_else(|error| panic!("{error}\n{source}"));
-    run_kernel(&kernel_of(&module, "main", constants), buffers, groups)
+    run_module(&module, constants, buffers, groups)
 }
 
-pub(super) fn run_kernel(kernel: &Kernel, buffers: &[Vec<u32>], groups: [u32; 3]) -> Vec<Vec<u32>> {
+/// Runs `main` of a module, optimized and not.
+pub(super) fn run_module(
+    module: &Module,
+    constants: &[(&str, f64)],
+    buffers: &[Vec<u32>],
+    groups: [u32; 3],
+) -> Vec<Vec<u32>> {
+    let plain = module.lowered("main", constants).unwrap_or_else(|error| panic!("{error}"));
+    let expected = run_kernel(&plain, buffers, groups);
+    let found = run_kernel(&kernel_of(module, "main", constants), buffers, groups);
+    agree(&found, &expected, 0.0, &plain);
+    found
+}
+
+fn run_kernel(kernel: &Kernel, buffers: &[Vec<u32>], groups: [u32; 3]) -> Vec<Vec<u32>> {
     assert_eq!(kernel.bindings.len(), buffers.len(), "{kernel}");
     let mut expected = buffers.to_vec();
     reference::run(kernel, &mut expected, groups);
     let found = interpret(kernel, buffers, groups);
-    for (binding, (found, expected)) in found.iter().zip(&expected).enumerate() {
+    // The reference takes its transcendental functions from elsewhere.
+    agree(&found, &expected, 1e-5, kernel);
+    found
+}
+
+fn agree(found: &[Vec<u32>], expected: &[Vec<u32>], tolerance: f32, kernel: &Kernel) {
+    for (binding, (found, expected)) in found.iter().zip(expected).enumerate() {
         for (at, (&x, &y)) in found.iter().zip(expected).enumerate() {
-            assert!(
-                near(x, y, 1e-5),
-                "word {at} of binding {binding} is {x:#x}, by the reference {y:#x}\n{kernel}"
-            );
+            let agree = near(x, y, tolerance);
+            assert!(agree, "word {at} of binding {binding} is {x:#x}, should be {y:#x}\n{kernel}");
         }
     }
-    found
 }
 
 /// Runs a kernel by the device's interpreter.

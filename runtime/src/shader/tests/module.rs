@@ -3,8 +3,8 @@
 use naga::back::spv;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-use super::harness::run_kernel;
-use super::{kernel, kernel_of};
+use super::harness::run_module;
+use super::kernel;
 use crate::shader::Module;
 use crate::shader::lane::{Binding, BindingKind, SampleKind, StorageFormat, TextureDimension};
 
@@ -38,7 +38,7 @@ fn spirv_computes_the_same() {
     for words in [words, swapped] {
         let module = Module::from_spirv(&words).expect("SPIR-V");
         assert_eq!(module.function_names().collect::<Vec<_>>(), ["main"]);
-        let found = run_kernel(&kernel_of(&module, "main", &[]), &[(0..8).collect()], [1, 1, 1]);
+        let found = run_module(&module, &[], &[(0..8).collect()], [1, 1, 1]);
         assert_eq!(found[0], expected);
     }
 }
@@ -75,8 +75,7 @@ fn spirv_override_constants() {
         0x0001_00fd, 0x0001_0038, // Return, FunctionEnd
     ];
     let module = Module::from_spirv(&words).expect("SPIR-V");
-    let run =
-        |constants: &[(&str, f64)]| run_kernel(&kernel_of(&module, "main", constants), &[vec![0]], [1, 1, 1]);
+    let run = |constants: &[(&str, f64)]| run_module(&module, constants, &[vec![0]], [1, 1, 1]);
     assert_eq!(run(&[]), [[3]]);
     assert_eq!(run(&[("5", 42.0)]), [[42]]);
 }

@@ -69,8 +69,15 @@ impl Uniformity {
             if !self.diverges(outline, node) {
                 return true;
             }
-            let is_block = matches!(outline.nodes[node as usize].statement, Statement::Block { .. });
-            is_block && usage.reads.iter().all(|&read| outline.contains(node, read))
+            let is = |node: Position, wanted: fn(&Statement) -> bool| {
+                wanted(outline.nodes[node as usize].statement)
+            };
+            let is_block = is(node, |statement| matches!(statement, Statement::Block { .. }));
+            // Lanes that have left the block meet its reads again in the next iteration of a loop around it.
+            let mut outer = outline.around(node).skip(1).take_while(|&outer| Some(outer) != scope);
+            let comes_back =
+                outer.any(|outer| is(outer, |statement| matches!(statement, Statement::Loop { .. })));
+            is_block && !comes_back && usage.reads.iter().all(|&read| outline.contains(node, read))
         })
     }
 
