@@ -1,0 +1,1 @@
+//! The reader by itself. The `kdl` crate is the judge of what a document says.
