@@ -44,7 +44,7 @@ impl Engine {
         let Some(queue) = self.queues.get_mut(queue.0) else { return };
         self.edges.clear();
         let reach = if link.is_some() { Reach::FULL } else { Reach::NONE };
-        self.edges.push(Handle { node, reach, link });
+        self.edges.push(Handle::plain(node).through(reach, link));
         self.edges.extend(queue.wait);
         queue.wait = self.graph.gather(&mut self.edges, Reach::NONE, None);
     }

@@ -31,7 +31,7 @@ impl Engine {
         self.end_pass(queue);
         let Some(queue) = self.queues.get_mut(queue.0) else { return };
         self.edges.clear();
-        self.edges.extend(signals.iter().map(|&node| Handle { node, reach: Reach::FULL, link }));
+        self.edges.extend(signals.iter().map(|&node| Handle::plain(node).through(Reach::FULL, link)));
         // One handle holds the queue: the last wait stands for all.
         self.edges.extend(queue.wait);
         queue.wait = self.graph.gather(&mut self.edges, Reach::NONE, None);

@@ -72,8 +72,8 @@ impl Graph {
         let handle = match edges.as_slice() {
             [] => None,
             [only] if link.is_none() => Some(*only),
-            [only] if only.link.is_none() || self.clocks.is_none() => {
-                Some(Handle { reach: only.reach.union(reach), link, ..*only })
+            [only] if only.is_plain() || self.clocks.is_none() => {
+                Some(only.through(only.reach.union(reach), link))
             }
             _ => Some(self.gate(edges, reach, link)),
         };
@@ -88,8 +88,7 @@ impl Graph {
                 self.unlink(edges);
             }
             for edge in edges.iter_mut() {
-                edge.reach = edge.reach.union(reach);
-                edge.link = link;
+                *edge = edge.through(edge.reach.union(reach), link);
             }
         }
         let node = self.push(NodeKind::Gate, edges);
@@ -99,7 +98,7 @@ impl Graph {
 
     /// An edge names one primitive, so that explanations miss none: what came through one already gets a gate first.
     fn unlink(&mut self, edges: &mut [Handle]) {
-        for edge in edges.iter_mut().filter(|edge| edge.link.is_some()) {
+        for edge in edges.iter_mut().filter(|edge| !edge.is_plain()) {
             let node = self.push(NodeKind::Gate, &mut vec![*edge]);
             *edge = Handle::plain(node);
         }
@@ -140,8 +139,8 @@ impl Graph {
         edges.dedup_by(|later, kept| {
             let same = later.node == kept.node;
             if same {
-                kept.reach = kept.reach.union(later.reach);
-                kept.link = kept.link.or(later.link);
+                let link = kept.link().or_else(|| later.link());
+                *kept = kept.through(kept.reach.union(later.reach), link);
             }
             same
         });

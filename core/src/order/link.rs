@@ -74,22 +74,39 @@ impl From<BarrierScope> for Reach {
     }
 }
 
-/// A node as seen through at most one primitive.
+/// A node as seen through at most one primitive. Sixteen bytes: there are several to every command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Handle {
     pub(crate) node: NodeId,
+    site: Site,
+    primitive: Option<Primitive>,
     pub(crate) reach: Reach,
-    pub(crate) link: Option<Link>,
 }
 
 impl Handle {
     /// The node itself.
     pub(crate) const fn plain(node: NodeId) -> Self {
-        Self { node, reach: Reach::NONE, link: None }
+        Self { node, site: Site(0), primitive: None, reach: Reach::NONE }
     }
 
     /// The node through a primitive with full visibility.
     pub(crate) const fn full(node: NodeId, primitive: Primitive, site: Site) -> Self {
-        Self { node, reach: Reach::FULL, link: Some(Link { primitive, site }) }
+        Self { node, site, primitive: Some(primitive), reach: Reach::FULL }
+    }
+
+    /// The same node through another primitive, or none.
+    pub(crate) const fn through(self, reach: Reach, link: Option<Link>) -> Self {
+        match link {
+            Some(Link { primitive, site }) => Self { site, primitive: Some(primitive), reach, ..self },
+            None => Self { primitive: None, reach, ..self },
+        }
+    }
+
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.primitive.is_none()
+    }
+
+    pub(crate) fn link(&self) -> Option<Link> {
+        self.primitive.map(|primitive| Link { primitive, site: self.site })
     }
 }

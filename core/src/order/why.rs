@@ -47,7 +47,7 @@ impl Clocks {
             for edge in self.record(node)?.edges.iter() {
                 let leads = edge.node == first || self.ordered(first, edge.node);
                 if leads && !next.contains_key(&edge.node) {
-                    next.insert(edge.node, (node, edge.link));
+                    next.insert(edge.node, (node, edge.link()));
                     open.push_back(edge.node);
                 }
             }

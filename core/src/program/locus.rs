@@ -67,17 +67,27 @@ impl Program {
     /// assert_eq!(program.path(Locus::PassItem { buffer, pass: 1, item: 0 }), "P.f");
     /// ```
     pub fn locate(&self, path: &str) -> Vec<Locus> {
-        let all = self.loci();
-        let short = all.iter().filter(|locus| self.path(**locus) == path);
+        let (all, steps) = (self.loci(), self.all_steps());
+        let short = all.iter().filter(|locus| self.path_among(**locus, &steps) == path);
         let mut found: Vec<Locus> = short.copied().collect();
         if found.is_empty() {
-            found.extend(all.iter().filter(|locus| self.full_path(**locus) == path));
+            found.extend(all.iter().filter(|locus| self.full_path_among(**locus, &steps) == path));
         }
         found
     }
 
     /// The label path of a place, without its command buffer. What has no label is named by its place, from 0.
     pub fn path(&self, locus: Locus) -> String {
+        self.path_among(locus, &self.all_steps())
+    }
+
+    /// The label path of a place with its command buffer in front.
+    pub fn full_path(&self, locus: Locus) -> String {
+        self.full_path_among(locus, &self.all_steps())
+    }
+
+    /// [`path`](Self::path), given all steps.
+    pub(crate) fn path_among(&self, locus: Locus, steps: &[&Step]) -> String {
         match locus {
             Locus::PassItem { buffer, pass, item } => {
                 let Some(pass) = self.pass(buffer, pass) else { return format!("?.{item}") };
@@ -96,7 +106,7 @@ impl Program {
                 };
                 format!("{}.{}", body.label, label.unwrap_or_else(|| format!("#{item}")))
             }
-            Locus::Step(number) => match self.all_steps().get(number as usize) {
+            Locus::Step(number) => match steps.get(number as usize) {
                 Some(Step::QueueEvent { operation, .. }) if operation.label.is_some() => {
                     operation.label.clone().unwrap_or_default()
                 }
@@ -105,14 +115,15 @@ impl Program {
         }
     }
 
-    /// The label path of a place with its command buffer in front.
-    pub fn full_path(&self, locus: Locus) -> String {
+    /// [`full_path`](Self::full_path), given all steps.
+    pub(crate) fn full_path_among(&self, locus: Locus, steps: &[&Step]) -> String {
+        let path = self.path_among(locus, steps);
         match locus {
             Locus::PassItem { buffer, .. } => {
                 let label = self.command_buffers.get(buffer.index()).map_or("?", |body| &body.label);
-                format!("{label}.{}", self.path(locus))
+                format!("{label}.{path}")
             }
-            Locus::Event { .. } | Locus::Step(_) => self.path(locus),
+            Locus::Event { .. } | Locus::Step(_) => path,
         }
     }
 

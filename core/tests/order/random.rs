@@ -51,8 +51,13 @@ pub(crate) fn programs() -> impl Strategy<Value = Program> {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (0..6u8, vec(pass_op(), 0..=5)).prop_map(|(kind, ops)| Op::Pass(kind, ops)),
-        1 => (any::<bool>(), 0..EVENTS, 0..4u64).prop_map(|(signal, event, value)| Op::Event { signal, event, value }),
+        1 => (signal(), 0..EVENTS, 0..4u64).prop_map(|(signal, event, value)| Op::Event { signal, event, value }),
     ]
+}
+
+/// More signals than waits, so that fewer programs are stuck.
+fn signal() -> impl Strategy<Value = bool> {
+    proptest::bool::weighted(0.7)
 }
 
 fn pass_op() -> impl Strategy<Value = PassOp> {
@@ -123,7 +128,7 @@ fn cpu() -> impl Strategy<Value = Cpu> {
     let leaf = prop_oneof![
         6 => Just(Cpu::Commit),
         2 => any::<u8>().prop_map(Cpu::Enqueue),
-        2 => (any::<u8>(), any::<bool>(), 0..EVENTS, 0..4u64)
+        2 => (any::<u8>(), signal(), 0..EVENTS, 0..4u64)
             .prop_map(|(queue, signal, event, value)| Cpu::QueueEvent { queue, signal, event, value }),
         1 => any::<u8>().prop_map(Cpu::Completed),
         2 => (0..4u64).prop_map(Cpu::Set),

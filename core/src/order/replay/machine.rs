@@ -169,7 +169,8 @@ impl<'a> Machine<'a> {
         let mut loci: Vec<Locus> = self.nodes.keys().copied().collect();
         loci.sort_unstable();
         for locus in loci {
-            let (path, full) = (self.program.path(locus), self.program.full_path(locus));
+            let path = self.program.path_among(locus, &self.steps);
+            let full = self.program.full_path_among(locus, &self.steps);
             if full != path {
                 paths.entry(full).or_default().push(locus);
             }
