@@ -23,6 +23,10 @@ impl CommitOptions {
         Self::default()
     }
 
+    pub(crate) fn has_handlers(&self) -> bool {
+        !self.handlers.is_empty()
+    }
+
     /// Calls `handler` once, off the thread that commits, when every command buffer of the group has ended.
     ///
     /// ```

@@ -151,7 +151,7 @@ impl Device {
         CommandAllocator::new(&self.shared)
     }
 
-    /// A buffer of zeros.
+    /// A buffer of zeros. Kernels see whole words: for them a length that is no multiple of 4 is rounded up.
     ///
     /// # Errors
     /// A length of 0 or beyond [`max_buffer_length`](Self::max_buffer_length); a storage mode that is not supported; no memory.

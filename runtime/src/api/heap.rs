@@ -158,6 +158,12 @@ impl Heap {
         }
     }
 
+    /// Bytes of memory that it takes.
+    #[doc(alias = "currentAllocatedSize")]
+    pub fn current_allocated_size(&self) -> u64 {
+        self.shared.size
+    }
+
     /// Bytes of the largest resource with this alignment that would find room. On a placement heap: all of it.
     ///
     /// # Errors

@@ -170,6 +170,20 @@ fn an_explicit_queue_orders_what_barriers_order() {
 }
 
 #[test]
+fn feedback_of_an_empty_group_comes_too() {
+    let device = Device::cpu();
+    for queue in [device.new_command_queue(), device.new_explicit_command_queue()] {
+        let (sender, receiver) = mpsc::channel();
+        let options = CommitOptions::new().with_feedback_handler(move |feedback| {
+            sender.send(feedback.error.is_none()).expect("kept");
+        });
+        queue.commit_with_options(&[], options).expect("nothing can be wrong");
+        assert!(receiver.recv_timeout(Duration::from_secs(10)).expect("the handler is called"));
+        queue.commit(&[]).expect("nothing can be wrong").wait_until_completed().expect("nothing to wait for");
+    }
+}
+
+#[test]
 fn a_command_buffer_is_begun_anew_right_after_its_commit() {
     let device = Device::cpu();
     let (queue, gate) = (device.new_explicit_command_queue(), device.new_shared_event());

@@ -59,12 +59,23 @@ impl Taken {
         Ok(())
     }
 
+    /// A group of nothing has a place on its queue all the same: its handlers are called when everything before it has ended.
+    fn stand_in(&mut self, queue: &QueueShared) {
+        let CommandBuffer { shared: buffer } = CommandBuffer::explicit(&queue.device);
+        let recording = Arc::new(queue.device.pool.take());
+        let state = queue.device.submission.new_free_command_buffer();
+        self.members.push(Member { buffer, recording, state, handlers: None });
+    }
+
     /// Hands all of them over.
     pub(crate) fn commit(
         mut self,
         queue: &Arc<QueueShared>,
         options: CommitOptions,
     ) -> Result<Commit, Error> {
+        if self.members.is_empty() && options.has_handlers() {
+            self.stand_in(queue);
+        }
         let states: Arc<[_]> = self.members.iter().map(|member| Arc::clone(&member.state)).collect();
         self.members.iter_mut().for_each(Member::arm_handlers);
         let feedback = FeedbackGroup::watch(&states, options);
