@@ -206,8 +206,8 @@ impl Machine<'_> {
 fn pattern(index: &Lanes) -> [bool; 2] {
     let first = index[0];
     let (mut row, mut same) = (0, 0);
-    for lane in 0..WIDTH {
-        let distance = index[lane].wrapping_sub(first);
+    for (lane, index) in index.iter().enumerate() {
+        let distance = index.wrapping_sub(first);
         row |= distance ^ lane as u32;
         same |= distance;
     }

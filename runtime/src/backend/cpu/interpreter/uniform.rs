@@ -133,11 +133,12 @@ impl Uniformity {
                         changed |= self.value_varies(*result);
                     }
                 }
-                Statement::Set { variable, value } if outline.is_needed(position) => {
-                    if self.varies(*value) || !self.set_is_total(outline, *variable, position) {
-                        let entry = &mut self.varying_variables[variable.0 as usize];
-                        changed |= !std::mem::replace(entry, true);
-                    }
+                Statement::Set { variable, value }
+                    if outline.is_needed(position)
+                        && (self.varies(*value) || !self.set_is_total(outline, *variable, position)) =>
+                {
+                    let entry = &mut self.varying_variables[variable.0 as usize];
+                    changed |= !std::mem::replace(entry, true);
                 }
                 Statement::Exit { label } => {
                     if let Some(&block) = outline.blocks.get(label)

@@ -45,10 +45,10 @@ impl TexelView<'_> {
         if self.format == PixelFormat::Rgba8Unorm {
             let (offsets, inside) = self.offsets(&image, x, y);
             let mut words = [0; WIDTH];
-            for component in 0..4 {
+            for (index, component) in texels.iter().enumerate() {
                 for lane in 0..WIDTH {
-                    let byte = format::to_unorm(texels[component][lane]);
-                    words[lane] |= u32::from(byte) << (8 * component);
+                    let byte = format::to_unorm(component[lane]);
+                    words[lane] |= u32::from(byte) << (8 * index);
                 }
             }
             let memory = self.image_words(&image, slice);
@@ -238,8 +238,8 @@ impl Taps {
 fn gather(memory: &[AtomicU32], offsets: &Row, index: u32) -> Row {
     let first = offsets[0];
     let mut distance = 0;
-    for lane in 0..WIDTH {
-        distance |= offsets[lane].wrapping_sub(first) ^ (4 * lane as u32);
+    for (lane, offset) in offsets.iter().enumerate() {
+        distance |= offset.wrapping_sub(first) ^ (4 * lane as u32);
     }
     let at = |offset: u32| (offset / 4 + index) as usize;
     if distance == 0

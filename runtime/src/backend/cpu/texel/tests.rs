@@ -42,7 +42,7 @@ fn images_are_aligned_and_never_overlap() {
                     end = image.offset + image.row_bytes * u64::from(image.height);
                 }
             }
-            assert!(end <= layout.bytes() && layout.bytes() % 16 == 0);
+            assert!(end <= layout.bytes() && layout.bytes().is_multiple_of(16));
         }
     }
 }

@@ -138,7 +138,9 @@ fn addresses_outside_yield_zero_and_change_nothing() {
 fn atomics_do_what_they_say() {
     use AtomicOperation as A;
     let old = 0xffff_fff0_u32;
-    let operations: [(fn(Value) -> A, u32, u32); 12] = [
+    /// An operation, its operand, and what is there afterwards.
+    type Case = (fn(Value) -> A, u32, u32);
+    let operations: [Case; 12] = [
         (|_| A::Load, 5, old),
         (A::Store, 5, 5),
         (A::Add, 0x20, 0x10),

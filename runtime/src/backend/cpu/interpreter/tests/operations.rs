@@ -96,7 +96,7 @@ fn integers() {
     check_binary(B::Multiply, false, |a, b| (u64::from(a) * u64::from(b)) as u32);
     check_binary(B::DivideS, false, |a, b| if b == 0 { a } else { low(wide(a) / wide(b)) });
     check_binary(B::RemainderS, false, |a, b| if b == 0 { 0 } else { low(wide(a) % wide(b)) });
-    check_binary(B::DivideU, false, |a, b| if b == 0 { a } else { a / b });
+    check_binary(B::DivideU, false, |a, b| a.checked_div(b).unwrap_or(a));
     check_binary(B::RemainderU, false, |a, b| if b == 0 { 0 } else { a % b });
     check_binary(B::MinS, false, |a, b| low(wide(a).min(wide(b))));
     check_binary(B::MaxS, false, |a, b| low(wide(a).max(wide(b))));
@@ -218,7 +218,8 @@ fn minimum_and_maximum_of_floats() {
 #[test]
 fn functions_are_accurate() {
     use UnaryOperation as U;
-    let functions: [(U, fn(f64) -> f64); 16] = [
+    type Case = (U, fn(f64) -> f64);
+    let functions: [Case; 16] = [
         (U::Exp, f64::exp),
         (U::Exp2, f64::exp2),
         (U::Log, f64::ln),

@@ -257,7 +257,7 @@ fn check(seed: u64) {
     let kernel = Generator::kernel(seed);
     let size: u32 = kernel.workgroup_size.iter().product();
     let mut grid = grid([3, 1, 1]);
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         grid.threads =
             Some([3 * kernel.workgroup_size[0] - 1, kernel.workgroup_size[1], kernel.workgroup_size[2]]);
     }
