@@ -43,6 +43,9 @@ pub enum Kind {
     },
 }
 
+/// Makes a case with its data.
+pub type Make = fn() -> Case;
+
 const EXACT: Kind = Kind::Words { may_differ: 0.0 };
 
 impl Case {
@@ -56,7 +59,7 @@ impl Case {
 }
 
 /// Every kernel, made on demand: all of their data at once would be half a gigabyte.
-pub const CASES: &[(&str, fn() -> Case)] = &[
+pub const CASES: &[(&str, Make)] = &[
     ("saxpy 16 Mi", saxpy),
     ("blur 5x5 2048^2 buffer", blur),
     ("matmul 512", matmul),

@@ -208,7 +208,7 @@ impl Generator<'_> {
                 format!("({operator}{a})")
             }
             9 => self.bit_field(wanted, depth),
-            10 => return self.from_vector(wanted, depth),
+            10 => return self.vector_part(wanted, depth),
             11 => return self.call(wanted, depth),
             _ => self.special_integer(wanted, depth),
         };
@@ -279,7 +279,7 @@ impl Generator<'_> {
     }
 
     /// A component of a vector, a swizzle, a vector of parts, or a dot product.
-    fn from_vector(&mut self, wanted: Type, depth: u32) -> Value {
+    fn vector_part(&mut self, wanted: Type, depth: u32) -> Value {
         let Some(scalar) = wanted.scalar() else { return self.literal(wanted) };
         let n = 2 + self.choices.below(3);
         let letters = |generator: &mut Self, count: u32| -> String {
@@ -356,7 +356,7 @@ impl Generator<'_> {
                 let mask = if from == Scalar::U32 { "255u" } else { "255i" };
                 value(format!("{}({a} & {name}({mask}))", wanted.name()), 255.0)
             }
-            6 => self.from_vector(wanted, depth),
+            6 => self.vector_part(wanted, depth),
             7 => {
                 let (a, b) = self.operands(wanted, depth);
                 let (a, b) = (self.within(wanted, a, 1024.0), self.within(wanted, b, 1024.0));

@@ -62,8 +62,6 @@ struct Frame {
     returns: Option<Returns>,
     /// Operations on the workgroup's tally are allowed: between barriers that keep reads apart.
     tally: bool,
-    /// Work of a call to the function that is being written, so far.
-    in_main: bool,
 }
 
 /// What a `return` statement looks like.

@@ -153,7 +153,7 @@ impl Generator<'_> {
         let head = "fn main(@builtin(local_invocation_index) lane: u32, @builtin(local_invocation_id) local: vec3<u32>, \
                     @builtin(workgroup_id) group: vec3<u32>, @builtin(global_invocation_id) global: vec3<u32>, \
                     @builtin(num_workgroups) count: vec3<u32>)";
-        self.frame = Frame { in_main: true, ..Frame::default() };
+        self.frame = Frame::default();
         self.statements_left = 40;
         self.block(head, |body| {
             body.declare("lane", U32, false, false);

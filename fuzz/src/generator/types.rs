@@ -35,10 +35,6 @@ impl Scalar {
             Self::Bool => "bool",
         }
     }
-
-    pub(super) fn is_integer(self) -> bool {
-        matches!(self, Self::U32 | Self::I32)
-    }
 }
 
 impl Type {

@@ -10,6 +10,7 @@ use crate::shader::lane::{BinaryOperation as B, Operation, UnaryOperation as U, 
 
 impl Lowerer<'_> {
     /// A function of one to four arguments.
+    #[allow(clippy::too_many_lines, reason = "one line or two for each function: a table")]
     pub(super) fn math(
         &mut self,
         handle: Handle<Expression>,
