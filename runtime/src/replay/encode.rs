@@ -9,7 +9,7 @@ use fencepost_core::program::{
 };
 
 use super::kernel::Kernel;
-use super::objects::{AnyEvent, Objects, range};
+use super::objects::{AnyEvent, Kernels, Objects, range};
 use crate::error::ReplayError;
 use crate::{
     BarrierScope, BlitCommandEncoder, Buffer, CommandBuffer, ComputeCommandEncoder, Device, Error, Fence,
@@ -17,13 +17,22 @@ use crate::{
 };
 
 /// Every command buffer of the program, ready to be committed.
-pub(super) fn command_buffers(program: &Program, objects: &Objects) -> Result<Vec<CommandBuffer>, Error> {
-    program.command_buffers.iter().map(|declared| command_buffer(program, objects, declared)).collect()
+pub(super) fn command_buffers(
+    program: &Program,
+    objects: &Objects,
+    kernels: &Kernels,
+) -> Result<Vec<CommandBuffer>, Error> {
+    program
+        .command_buffers
+        .iter()
+        .map(|declared| command_buffer(program, objects, kernels, declared))
+        .collect()
 }
 
 fn command_buffer(
     program: &Program,
     objects: &Objects,
+    kernels: &Kernels,
     declared: &fencepost_core::program::CommandBuffer,
 ) -> Result<CommandBuffer, Error> {
     let device = objects.device_of(program, declared.queue);
@@ -39,7 +48,7 @@ fn command_buffer(
     buffer.set_label(&declared.label);
     for item in &declared.items {
         match item {
-            BufferItem::Pass(pass) => Encode { program, objects, device, pass }.run(&buffer)?,
+            BufferItem::Pass(pass) => Encode { program, objects, kernels, device, pass }.run(&buffer)?,
             BufferItem::Event(operation) => {
                 let event = &objects.events[operation.event.index()];
                 match (event, operation.kind) {
@@ -69,6 +78,7 @@ fn command_buffer(
 struct Encode<'a> {
     program: &'a Program,
     objects: &'a Objects,
+    kernels: &'a Kernels,
     device: &'a Device,
     pass: &'a Pass,
 }
@@ -179,7 +189,7 @@ impl Encode<'_> {
             atomics: words(atomics),
             cost,
         };
-        compute.set_compute_pipeline_state(&self.objects.pipeline(self.device, &kernel)?)?;
+        compute.set_compute_pipeline_state(&self.kernels.pipeline(self.device, &kernel)?)?;
         for (index, part) in (0..).zip(reads.iter().chain(written())) {
             let (buffer, range) = self.bytes(part);
             if indirect {

@@ -20,8 +20,9 @@
 //! p.steps().commit([cb]);
 //! let program = p.build();
 //! let expected = value::expected(&program);
+//! let replay = replay::Replay::new(program);
 //! for seed in 0..10 {
-//!     let outcome = replay::run(&program, &replay::Options::seeded(seed))?;
+//!     let outcome = replay.run(&replay::Options::seeded(seed))?;
 //!     assert_eq!(outcome.difference(&expected), None);
 //! }
 //! # Ok::<(), fencepost::Error>(())
@@ -42,8 +43,8 @@ pub use fencepost_core::program;
 use fencepost_core::program::value::Expected;
 use fencepost_core::program::{Program, ResourceIndex};
 
-use crate::{CpuOptions, Device, Error, Schedule};
-use objects::Objects;
+use crate::{Device, Error, Schedule};
+use objects::{Kernels, Objects};
 use steps::Cpu;
 
 /// How a program is replayed.
@@ -114,20 +115,49 @@ impl Outcome {
     }
 }
 
-/// Runs a program on CPU devices, one for each that it declares.
+/// A program with its devices and compiled kernels, to be run any number of times.
+///
+/// Every run makes its resources anew, so that runs do not see each other.
+#[derive(Debug)]
+pub struct Replay {
+    program: Program,
+    devices: Vec<Device>,
+    kernels: Kernels,
+}
+
+impl Replay {
+    /// Makes a CPU device for each that the program declares.
+    pub fn new(program: Program) -> Self {
+        let devices = program.devices.iter().map(|_| Device::cpu()).collect();
+        Self { program, devices, kernels: Kernels::default() }
+    }
+
+    /// Runs the program once.
+    ///
+    /// # Errors
+    /// Whatever the program does wrong, as the error of the call that sees it; a command buffer that failed; what replay does not support
+    /// (see the [module](self)).
+    pub fn run(&self, options: &Options) -> Result<Outcome, Error> {
+        let Self { program, devices, kernels } = self;
+        devices.iter().for_each(|device| device.set_schedule(options.schedule));
+        let objects = Arc::new(Objects::new(program, devices)?);
+        let buffers = encode::command_buffers(program, &objects, kernels)?;
+        let cpu = Arc::new(Cpu::new(program.clone(), objects, buffers, Instant::now() + options.timeout));
+        let finished = cpu.run()?;
+        let reads = cpu.reads();
+        let resources = if finished {
+            cpu.objects().read_back(program)?
+        } else {
+            vec![Vec::new(); program.resources.len()]
+        };
+        Ok(Outcome { resources, reads, finished })
+    }
+}
+
+/// Runs a program once, on devices of its own.
 ///
 /// # Errors
-/// Whatever the program does wrong, as the error of the call that sees it; a command buffer that failed; what replay does not support
-/// (see the [module](self)).
+/// As [`Replay::run`].
 pub fn run(program: &Program, options: &Options) -> Result<Outcome, Error> {
-    let make = || Device::cpu_with(CpuOptions { schedule: options.schedule, ..CpuOptions::default() });
-    let devices: Vec<Device> = program.devices.iter().map(|_| make()).collect();
-    let objects = Arc::new(Objects::new(program, &devices)?);
-    let buffers = encode::command_buffers(program, &objects)?;
-    let cpu = Arc::new(Cpu::new(program.clone(), objects, buffers, Instant::now() + options.timeout));
-    let finished = cpu.run()?;
-    let reads = cpu.reads();
-    let resources =
-        if finished { cpu.objects().read_back(program)? } else { vec![Vec::new(); program.resources.len()] };
-    Ok(Outcome { resources, reads, finished })
+    Replay::new(program.clone()).run(options)
 }

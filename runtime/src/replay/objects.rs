@@ -23,7 +23,6 @@ pub(super) struct Objects {
     pub(super) buffers: Vec<Buffer>,
     pub(super) fences: Vec<Fence>,
     pub(super) events: Vec<AnyEvent>,
-    pipelines: Mutex<HashMap<(usize, Kernel), ComputePipelineState>>,
 }
 
 /// An event of either kind.
@@ -31,6 +30,25 @@ pub(super) struct Objects {
 pub(super) enum AnyEvent {
     Plain(Event),
     Shared(SharedEvent),
+}
+
+/// Kernels that have been compiled, by device.
+#[derive(Debug, Default)]
+pub(super) struct Kernels(Mutex<HashMap<Kernel, Vec<ComputePipelineState>>>);
+
+impl Kernels {
+    /// The compiled kernel, made once a device.
+    pub(super) fn pipeline(&self, device: &Device, kernel: &Kernel) -> Result<ComputePipelineState, Error> {
+        let mut kernels = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let made = kernels.entry(kernel.clone()).or_default();
+        if let Some(pipeline) = made.iter().find(|pipeline| pipeline.device() == *device) {
+            return Ok(pipeline.clone());
+        }
+        let library = device.new_library_with_wgsl(&kernel.wgsl())?;
+        let pipeline = device.new_compute_pipeline_state(&library.new_function("kernel")?)?;
+        made.push(pipeline.clone());
+        Ok(pipeline)
+    }
 }
 
 impl Objects {
@@ -70,27 +88,12 @@ impl Objects {
             buffers,
             fences: program.fences.iter().map(|_| first.new_fence()).collect(),
             events: events.collect(),
-            pipelines: Mutex::default(),
         })
     }
 
     /// The device of a queue.
     pub(super) fn device_of(&self, program: &Program, queue: QueueIndex) -> &Device {
         &self.devices[program.queues[queue.index()].device.index()]
-    }
-
-    /// The compiled kernel, made once.
-    pub(super) fn pipeline(&self, device: &Device, kernel: &Kernel) -> Result<ComputePipelineState, Error> {
-        let index = self.devices.iter().position(|other| other == device).unwrap_or(0);
-        let key = (index, kernel.clone());
-        let mut pipelines = self.pipelines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(pipeline) = pipelines.get(&key) {
-            return Ok(pipeline.clone());
-        }
-        let library = device.new_library_with_wgsl(&kernel.wgsl())?;
-        let pipeline = device.new_compute_pipeline_state(&library.new_function("kernel")?)?;
-        pipelines.insert(key, pipeline.clone());
-        Ok(pipeline)
     }
 
     /// A shared event, or the error that says this event is none.
@@ -103,25 +106,38 @@ impl Objects {
         }
     }
 
-    /// The bytes of every resource, once nothing runs any more.
+    /// The bytes of every resource, once nothing runs any more. What the CPU cannot reach is copied out, device by device.
     pub(super) fn read_back(&self, program: &Program) -> Result<Vec<Vec<u8>>, Error> {
-        (0..program.resources.len())
-            .map(|index| {
-                let buffer = &self.buffers[index];
-                if program.resources[index].storage != StorageMode::Private {
-                    return buffer.read::<u8>(..);
-                }
-                let device = &self.devices[program.resources[index].device.index()];
-                let copy = device.new_buffer(buffer.length(), ResourceOptions::SHARED)?;
+        let mut bytes = vec![Vec::new(); self.buffers.len()];
+        for device in &self.devices {
+            let private: Vec<usize> = (0..self.buffers.len())
+                .filter(|&index| program.resources[index].storage == StorageMode::Private)
+                .filter(|&index| self.buffers[index].device() == *device)
+                .collect();
+            let size = private.iter().map(|&index| self.buffers[index].length()).sum();
+            if size > 0 {
+                let copy = device.new_buffer(size, ResourceOptions::SHARED)?;
                 let commands = device.new_command_queue().command_buffer();
                 let mut blit = commands.blit_command_encoder()?;
-                blit.copy_buffer(buffer, 0, &copy, 0, buffer.length())?;
+                let mut offset = 0;
+                for &index in &private {
+                    let buffer = &self.buffers[index];
+                    blit.copy_buffer(buffer, 0, &copy, offset, buffer.length())?;
+                    offset += buffer.length();
+                }
                 blit.end_encoding();
                 commands.commit()?;
                 commands.wait_until_completed()?;
-                copy.read::<u8>(..)
-            })
-            .collect()
+                let mut all = copy.read::<u8>(..)?;
+                for &index in private.iter().rev() {
+                    bytes[index] = all.split_off(all.len() - self.buffers[index].length() as usize);
+                }
+            }
+        }
+        for (bytes, buffer) in bytes.iter_mut().zip(&self.buffers).filter(|(bytes, _)| bytes.is_empty()) {
+            *bytes = buffer.read::<u8>(..)?;
+        }
+        Ok(bytes)
     }
 }
 

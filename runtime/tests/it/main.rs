@@ -1,6 +1,7 @@
 //! What the public API promises, on the CPU device.
 mod bad_input;
 mod common;
+mod conformance;
 mod memory;
 mod misuse;
 mod smoke;
