@@ -106,7 +106,13 @@ impl Encode<'_> {
                 self.pass.items.iter().try_for_each(|item| self.blit(&mut blit, item))?;
                 blit.end_encoding();
             }
-            PassKind::Render { .. } => return Err(self.unsupported("a render pass", &self.pass.label)),
+            PassKind::Render { .. } => {
+                return Err(ReplayError::Unsupported {
+                    what: "a render pass",
+                    name: self.pass.label.clone(),
+                }
+                .into());
+            }
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! Events of one device: S6, S10, and the liveness rules L1, L2, L4.
 use std::time::Duration;
 
-use fencepost::replay::program::{CommandBufferIndex, EventIndex, Program, QueueIndex, QueueItems, QueueMode, ResourceIndex};
+use fencepost::replay::program::{
+    CommandBufferIndex, EventIndex, Program, QueueIndex, QueueItems, QueueMode, ResourceIndex,
+};
 use fencepost::replay::{self, Options};
 
 use super::{SIZE, Scene, right, untracked, wrong};
@@ -120,7 +122,11 @@ fn s6_v3_v6_one_larger_signal_releases_many_queues() {
         compute(items, "R1", a, b);
         items.signal_event("s", e, 5);
     });
-    right(s.p, &[["R1.k", "Q1.k"], ["R1.k", "Q2.k"], ["R1.k", "Q3.k"]], &[["Q1.k", "Q2.k"], ["Q2.k", "Q3.k"]]);
+    right(
+        s.p,
+        &[["R1.k", "Q1.k"], ["R1.k", "Q2.k"], ["R1.k", "Q3.k"]],
+        &[["Q1.k", "Q2.k"], ["Q2.k", "Q3.k"]],
+    );
 }
 
 #[test]
@@ -179,7 +185,8 @@ fn s10_stages_behind_each_other_by_event_values() {
 
 #[test]
 fn s10_a_stage_without_its_wait_races() {
-    for skipped in [1, 3, 4] {
+    // Of the second frame: it overwrites all that the first one leaves.
+    for skipped in [5, 6, 7] {
         super::wrong_values(s10(Some(skipped)));
     }
 }
@@ -201,5 +208,5 @@ fn l2_a_parked_queue_stops_no_other() {
         items.signal_event("s", e, 1);
     });
     s.p.steps().commit([first]).wait_until_completed(first).commit([second]);
-    right(s.p, &[["F2.k", "P.k"], ["F1.k", "P.k"]], &[["F1.k", "F2.k"]]);
+    right(s.p, &[["F2.k", "P.k"], ["F1.k", "F2.k"]], &[]);
 }

@@ -4,7 +4,13 @@ use fencepost::replay::program::{FenceIndex, QueueItems, ResourceIndex};
 
 use super::{NONE, Scene, right, wrong};
 
-fn producer(items: &mut QueueItems, label: &str, f: FenceIndex, after: Stages, [from, to, made]: [ResourceIndex; 3]) {
+fn producer(
+    items: &mut QueueItems,
+    label: &str,
+    f: FenceIndex,
+    after: Stages,
+    [from, to, made]: [ResourceIndex; 3],
+) {
     items.compute(label, |pass| {
         pass.copy("c1", from, to).dispatch("k1", NONE, [made]).update_fence(f, after);
     });
@@ -32,13 +38,7 @@ fn s2_a_wait_joins_an_update() {
     right(
         s2(Stages::DISPATCH).p,
         &[["P1.k1", "P2.c2"]],
-        &[
-            ["P1.c1", "P2.c2"],
-            ["P1.c1", "P2.k2"],
-            ["P1.k1", "P2.k2"],
-            ["P1.c1", "P1.k1"],
-            ["P2.c2", "P2.k2"],
-        ],
+        &[["P1.c1", "P2.c2"], ["P1.c1", "P2.k2"], ["P1.k1", "P2.k2"], ["P1.c1", "P1.k1"], ["P2.c2", "P2.k2"]],
     );
 }
 
@@ -47,7 +47,8 @@ fn s2_v1_v2_over_command_buffers() {
     for together in [true, false] {
         let mut s = Scene::explicit();
         let f = s.p.fence("F");
-        let first = s.buffer("cb1", |items, [a, b, c, ..]| producer(items, "P1", f, Stages::DISPATCH, [a, b, c]));
+        let first =
+            s.buffer("cb1", |items, [a, b, c, ..]| producer(items, "P1", f, Stages::DISPATCH, [a, b, c]));
         let second = s.buffer("cb2", |items, [_, _, c, d, e]| consumer(items, "P2", f, [c, d, e]));
         if together {
             s.p.steps().commit([first, second]);
@@ -64,7 +65,9 @@ fn s2_v3_a_wait_joins_all_updates() {
         let mut s = Scene::explicit();
         let f = s.p.fence("F");
         s.commit("cb", |items, [_, b, c, d, e]| {
-            for (label, (made, update)) in ["P1", "P2", "P3"].into_iter().zip([b, c, d].into_iter().zip(updates)) {
+            for (label, (made, update)) in
+                ["P1", "P2", "P3"].into_iter().zip([b, c, d].into_iter().zip(updates))
+            {
                 items.compute(label, |pass| {
                     pass.dispatch("k", NONE, [made]);
                     if update {
@@ -120,7 +123,11 @@ fn s2_v5_a_fence_goes_from_pass_to_pass() {
         });
         s
     };
-    right(build(true).p, &[["P1.k1", "P2.k2"], ["P2.k2", "P3.c3"], ["P1.k1", "P3.c3"]], &[["P1.c1", "P3.c3"]]);
+    right(
+        build(true).p,
+        &[["P1.k1", "P2.k2"], ["P2.k2", "P3.c3"], ["P1.k1", "P3.c3"]],
+        &[["P1.c1", "P3.c3"]],
+    );
     wrong(build(false).p, ["P2.k2", "P3.c3"]);
 }
 

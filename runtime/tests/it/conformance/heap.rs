@@ -4,7 +4,11 @@ use fencepost::replay::program::{BufferOptions, Builder, HeapIndex, Placement, R
 use super::{SIZE, Scene, right, wrong};
 
 fn placed(p: &mut Builder, name: &str, heap: HeapIndex, offset: u64) -> ResourceIndex {
-    p.buffer_with(name, SIZE, BufferOptions { placement: Placement::Heap { heap, offset }, ..BufferOptions::default() })
+    p.buffer_with(
+        name,
+        SIZE,
+        BufferOptions { placement: Placement::Heap { heap, offset }, ..BufferOptions::default() },
+    )
 }
 
 /// S9 on buffers: four levels, each blurred through scratch memory that all of them share. `update`: which stages update the fence.
@@ -39,7 +43,14 @@ fn s9(update: [bool; 4], tracked: bool) -> Scene {
 fn s9_one_fence_goes_through_all_stages() {
     right(
         s9([true; 4], false).p,
-        &[["B0.c1", "K1.h"], ["K1.h", "K1.v"], ["K1.v", "K2.h"], ["K2.v", "K3.h"], ["K3.v", "K4.h"], ["B0.c4", "K4.h"]],
+        &[
+            ["B0.c1", "K1.h"],
+            ["K1.h", "K1.v"],
+            ["K1.v", "K2.h"],
+            ["K2.v", "K3.h"],
+            ["K3.v", "K4.h"],
+            ["B0.c4", "K4.h"],
+        ],
         &[],
     );
 }

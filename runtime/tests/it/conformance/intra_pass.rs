@@ -25,7 +25,11 @@ fn s1(barrier: Option<(Stages, Stages, Visibility)>) -> Scene {
 #[test]
 fn s1_a_barrier_orders_copy_and_dispatch() {
     let s = s1(Some((Stages::BLIT, Stages::DISPATCH, Visibility::DEVICE)));
-    right(s.p, &[["P1.c1", "P1.k1"]], &[["P0.beside", "P1.c1"], ["P0.beside", "P1.k1"], ["P1.k1", "P1.beside"]]);
+    right(
+        s.p,
+        &[["P1.c1", "P1.k1"]],
+        &[["P0.beside", "P1.c1"], ["P0.beside", "P1.k1"], ["P1.k1", "P1.beside"]],
+    );
 }
 
 #[test]
@@ -47,7 +51,11 @@ fn s1_v3_v4_between_commands_of_one_stage() {
             pass.copy("c1", a, b).barrier(Stages::BLIT, Stages::BLIT).copy("c2", b, c);
         });
         items.compute("P2", |pass| {
-            pass.dispatch("k1", [a], [d]).barrier(Stages::DISPATCH, Stages::DISPATCH).dispatch("k2", [d], [e]);
+            pass.dispatch("k1", [a], [d]).barrier(Stages::DISPATCH, Stages::DISPATCH).dispatch(
+                "k2",
+                [d],
+                [e],
+            );
         });
     });
     right(s.p, &[["P1.c1", "P1.c2"], ["P2.k1", "P2.k2"]], &[["P1.c1", "P2.k1"], ["P1.c2", "P2.k2"]]);
@@ -66,7 +74,11 @@ fn a_barrier_of_a_pass_leaves_other_passes_alone() {
             pass.copy("c1", a, b);
         });
         items.compute("P2", |pass| {
-            pass.barrier(Stages::ALL & (Stages::BLIT | Stages::DISPATCH), Stages::DISPATCH).dispatch("k2", [b], [c]);
+            pass.barrier(Stages::ALL & (Stages::BLIT | Stages::DISPATCH), Stages::DISPATCH).dispatch(
+                "k2",
+                [b],
+                [c],
+            );
         });
     });
     wrong(s.p, ["P1.c1", "P2.k2"]);

@@ -59,7 +59,11 @@ impl Scene {
     }
 
     /// A command buffer, not committed yet.
-    fn buffer(&mut self, label: &str, write: impl FnOnce(&mut QueueItems, [ResourceIndex; 5])) -> CommandBufferIndex {
+    fn buffer(
+        &mut self,
+        label: &str,
+        write: impl FnOnce(&mut QueueItems, [ResourceIndex; 5]),
+    ) -> CommandBufferIndex {
         let r = self.r;
         self.p.command_buffer(label, self.q, |items| write(items, r))
     }

@@ -52,3 +52,16 @@ fn buffers_of_one_queue_only_start_in_order() {
     });
     wrong(s.p, ["P1.c1", "P2.c2"]);
 }
+
+#[test]
+fn s5_render_passes_are_judged_but_not_run_here() {
+    let mut s = Scene::explicit();
+    s.commit("cb", |items, [a, ..]| {
+        items.render("R1", Vec::new(), |pass| {
+            pass.draw("d1", [a], super::NONE);
+        });
+    });
+    let error = fencepost::replay::run(&s.p.build(), &fencepost::replay::Options::default()).unwrap_err();
+    assert_eq!(error.kind(), fencepost::ErrorKind::Unsupported);
+    assert!(error.to_string().contains("`R1` is a render pass"), "{error}");
+}

@@ -86,7 +86,8 @@ fn s8_a_read_that_does_not_wait_sees_too_little() {
 fn s11(waits: bool) -> Builder {
     let mut s = Scene::explicit();
     let x = s.p.shared_event("X");
-    let vertices: Vec<ResourceIndex> = (0..3).map(|n| s.p.buffer_with(&format!("V{n}"), SIZE, shared())).collect();
+    let vertices: Vec<ResourceIndex> =
+        (0..3).map(|n| s.p.buffer_with(&format!("V{n}"), SIZE, shared())).collect();
     let q = s.q;
     for frame in 1..=6u64 {
         let vertices = vertices[frame as usize % 3];
