@@ -1,10 +1,14 @@
 //! Functions: inlined where they are called.
 
-use naga::{Expression, Function, Handle};
+use std::rc::Rc;
 
+use naga::{Expression, Function, Handle, LocalVariable};
+
+use super::memory::{Place, Root};
+use super::shape::Shape;
 use super::{Frame, Lowered, Lowerer, Result};
 use crate::shader::builder::Nest;
-use crate::shader::lane::Statement;
+use crate::shader::lane::{Space, Statement, Value};
 
 impl Lowerer<'_> {
     /// Inlines a call.
@@ -56,18 +60,42 @@ impl Lowerer<'_> {
         for (handle, variable) in function.local_variables.iter() {
             let shape = self.shapes.get(variable.ty)?;
             let dynamic = self.usage.local(self.frame.handle, handle);
-            let fresh = self.is_fresh();
-            let place = self.allocate(&shape, dynamic)?;
-            match variable.init {
-                Some(init) if !matches!(function.expressions[init], Expression::ZeroValue(_)) => {
-                    let words = self.words(init)?;
-                    self.store(&place, &words);
-                }
-                _ if fresh => {}
-                _ => self.zero(&place)?,
-            }
+            let init =
+                variable.init.filter(|&init| !matches!(function.expressions[init], Expression::ZeroValue(_)));
+            let words = init.map(|init| self.words(init)).transpose()?;
+            let place = match self.constant_table(handle, &shape, dynamic, words.as_deref()) {
+                Some(place) => place,
+                None => self.local_variable(&shape, dynamic, words.as_deref())?,
+            };
             self.frame.locals[handle.index()] = Some(place);
         }
         Ok(())
+    }
+
+    fn local_variable(&mut self, shape: &Rc<Shape>, dynamic: bool, init: Option<&[Value]>) -> Result<Place> {
+        let fresh = self.is_fresh();
+        let place = self.allocate(shape, dynamic)?;
+        match init {
+            Some(words) => self.store(&place, words),
+            None if fresh => {}
+            None => self.zero(&place)?,
+        }
+        Ok(place)
+    }
+
+    /// A table, for a variable that is only read, at dynamic indices, and starts with constants.
+    fn constant_table(
+        &mut self,
+        handle: Handle<LocalVariable>,
+        shape: &Rc<Shape>,
+        dynamic: bool,
+        init: Option<&[Value]>,
+    ) -> Option<Place> {
+        if !dynamic || !self.usage.is_constant(self.frame.handle, handle) {
+            return None;
+        }
+        let words = init?.iter().map(|&word| self.builder.constant_of(word)).collect::<Option<Vec<u32>>>()?;
+        let base = self.table(words);
+        Some(Place::new(Root::Memory(Space::Constant), base, Rc::clone(shape)))
     }
 }

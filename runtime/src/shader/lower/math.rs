@@ -56,17 +56,8 @@ impl Lowerer<'_> {
                     .map(|((a, b), c)| self.builder.emit(Operation::FusedMultiplyAdd(a, b, c)))
                     .collect())
             }
-            M::Mix => {
-                let one = self.float(1.0);
-                let rest = self.zip(B::SubtractF, &[one], &c);
-                let (from, to) = (self.zip(B::MultiplyF, &a, &rest), self.zip(B::MultiplyF, &b, &c));
-                Ok(self.zip(B::AddF, &from, &to))
-            }
-            M::Step => {
-                let (zero, one) = (self.float(0.0), self.float(1.0));
-                let reached = self.zip(B::LessEqualF, &a, &b);
-                Ok(reached.into_iter().map(|reached| self.select(reached, one, zero)).collect())
-            }
+            M::Mix => Ok(self.mix(&a, &b, &c)),
+            M::Step => Ok(self.step(&a, &b)),
             M::SmoothStep => Ok(self.smooth_step(&a, &b, &c)),
             M::ExtractBits => Ok(self.extract_bits(&a, &b, &c, kind)),
             M::InsertBits => Ok(self.insert_bits(&a, &b, &c, &d)),
@@ -138,6 +129,21 @@ impl Lowerer<'_> {
         }
         fractions.extend(exponents);
         fractions
+    }
+
+    /// `from * (1 - t) + to * t`.
+    fn mix(&mut self, from: &[Value], to: &[Value], t: &[Value]) -> Words {
+        let one = self.float(1.0);
+        let rest = self.zip(B::SubtractF, &[one], t);
+        let (from, to) = (self.zip(B::MultiplyF, from, &rest), self.zip(B::MultiplyF, to, t));
+        self.zip(B::AddF, &from, &to)
+    }
+
+    /// 1 where the edge is reached, else 0.
+    fn step(&mut self, edge: &[Value], x: &[Value]) -> Words {
+        let (zero, one) = (self.float(0.0), self.float(1.0));
+        let reached = self.zip(B::LessEqualF, edge, x);
+        reached.into_iter().map(|reached| self.select(reached, one, zero)).collect()
     }
 
     /// `t * t * (3 - 2 * t)` where `t = clamp((x - low) / (high - low), 0, 1)`.

@@ -1,6 +1,7 @@
 //! Which variables are indexed dynamically, anywhere in the kernel, through pointers passed to functions too.
 //!
-//! Those have to lie in memory; all others become variables of the lane IR, which the optimizer sees through.
+//! Those have to lie in memory; all others become variables of the lane IR, which the optimizer sees through. And which local variables
+//! are never written: a table written as `var` is a constant all the same.
 
 use naga::{
     Block, Expression, FastHashSet, Function, GlobalVariable, Handle, LocalVariable, Module, Statement,
@@ -19,6 +20,8 @@ pub(super) struct Usage {
 struct Dynamic {
     arguments: FastHashSet<u32>,
     locals: FastHashSet<Handle<LocalVariable>>,
+    /// Locals that a statement stores to, or that are passed by pointer.
+    written: FastHashSet<Handle<LocalVariable>>,
 }
 
 enum Root {
@@ -43,6 +46,16 @@ impl Usage {
     pub(super) fn local(&self, function: Option<Handle<Function>>, local: Handle<LocalVariable>) -> bool {
         let dynamic = function.map_or(&self.entry, |function| &self.functions[function.index()]);
         dynamic.locals.contains(&local)
+    }
+
+    /// Whether a local variable keeps the value that it starts with. No function: the entry point.
+    pub(super) fn is_constant(
+        &self,
+        function: Option<Handle<Function>>,
+        local: Handle<LocalVariable>,
+    ) -> bool {
+        let dynamic = function.map_or(&self.entry, |function| &self.functions[function.index()]);
+        !dynamic.written.contains(&local)
     }
 
     /// Whether a module variable is indexed dynamically.
@@ -81,8 +94,10 @@ impl Usage {
     fn calls(&mut self, function: &Function, block: &Block, dynamic: &mut Dynamic) {
         for statement in block.iter() {
             match statement {
+                Statement::Store { pointer, .. } => write(function, *pointer, dynamic),
                 Statement::Call { function: callee, arguments, .. } => {
                     for (index, &argument) in arguments.iter().enumerate() {
+                        write(function, argument, dynamic);
                         if self.functions[callee.index()].arguments.contains(&(index as u32)) {
                             self.mark(function, argument, dynamic);
                         }
@@ -103,6 +118,12 @@ impl Usage {
                 _ => {}
             }
         }
+    }
+}
+
+fn write(function: &Function, pointer: Handle<Expression>, dynamic: &mut Dynamic) {
+    if let Some(Root::Local(local)) = root(function, pointer) {
+        dynamic.written.insert(local);
     }
 }
 

@@ -114,3 +114,15 @@ fn samples_and_gathers() {
          }",
     );
 }
+
+#[test]
+fn a_variable_that_never_changes_is_a_table() {
+    golden(
+        "table",
+        "@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+         @compute @workgroup_size(8) fn main(@builtin(local_invocation_index) i: u32) {
+             var weights = array<u32, 5>(1u, 4u, 6u, 4u, 1u);
+             for (var k = 0u; k < 5u; k++) { out[i] += weights[k] << i; }
+         }",
+    );
+}
