@@ -53,6 +53,8 @@ pub struct ComputeCommandEncoder {
     core: EncoderCore,
     pipeline: Option<ComputePipelineState>,
     slots: Vec<Slot>,
+    /// Something is bound that is on a heap, so that its memory may have a new owner at the next dispatch.
+    on_heap: bool,
     /// Of the last dispatch; absent once anything has changed.
     resolved: Option<Resolved>,
 }
@@ -60,7 +62,7 @@ pub struct ComputeCommandEncoder {
 impl ComputeCommandEncoder {
     pub(crate) fn new(mut core: EncoderCore) -> Self {
         let slots = std::mem::take(&mut core.recorder().slots);
-        Self { core, pipeline: None, slots, resolved: None }
+        Self { core, pipeline: None, slots, on_heap: false, resolved: None }
     }
 
     common_methods!();
@@ -169,6 +171,7 @@ impl ComputeCommandEncoder {
     #[doc(alias = "setTexture:atIndex:")]
     pub fn set_texture(&mut self, index: impl Into<BindingIndex>, texture: &Texture) -> Result<(), Error> {
         self.core.check_texture("`set_texture`", texture)?;
+        self.on_heap |= texture.core().can_be_lost();
         let place = self.core.recorder().texture(&texture.view);
         self.bind(index.into(), Slot::Texture { index: place, usage: texture.usage })
     }
@@ -389,6 +392,7 @@ impl ComputeCommandEncoder {
         by_pointer: bool,
     ) -> Result<(), Error> {
         self.core.check_buffer("`set_buffer`", buffer)?;
+        self.on_heap |= buffer.body.core.can_be_lost();
         let place = self.core.recorder().buffer(&buffer.body);
         let bound = BoundBuffer { buffer: place, offset: bytes.start, length: bytes.end - bytes.start };
         self.bind(index, Slot::Buffer { bound, resource: buffer.body.resource, by_pointer })

@@ -72,6 +72,12 @@ impl ResourceCore {
         .into())
     }
 
+    /// Whether others may get its memory while somebody still has it.
+    #[inline]
+    pub(crate) fn can_be_lost(&self) -> bool {
+        matches!(self.home, Home::Heap { .. })
+    }
+
     /// Bytes from the start of the heap, where there is one.
     pub(crate) fn heap_offset(&self) -> Option<u64> {
         match &self.home {

@@ -4,5 +4,6 @@ mod common;
 mod conformance;
 mod memory;
 mod misuse;
+mod schedules;
 mod smoke;
 mod threads;

@@ -177,6 +177,29 @@ fn aliasable_memory_is_lost_to_its_next_owner() {
 }
 
 #[test]
+fn what_was_bound_before_it_was_lost_is_refused_too() {
+    let device = Device::cpu();
+    let heap = device.new_heap(&HeapDescriptor { size: 256, ..Default::default() }).expect("there is memory");
+    let first = heap.new_buffer(64, ResourceOptions::SHARED).expect("there is room");
+    first.set_label("first");
+    let output = numbers(&device, "output", &[0; 4]);
+    let work = device.new_command_queue().command_buffer();
+    let mut encoder = work.compute_command_encoder().expect("it is open");
+    encoder.set_compute_pipeline_state(&crate::common::pipeline(&device, "copy")).expect("same device");
+    encoder.set_buffer(0, &first, 0).expect("it has its memory");
+    encoder.set_buffer(1, &output, 0).expect("same device");
+    encoder.dispatch_threads([4, 1, 1]).expect("all is bound");
+    first.make_aliasable().expect("it is on a heap");
+    encoder.dispatch_threads([4, 1, 1]).expect("nobody else has the memory yet");
+    let second = heap.new_buffer(64, ResourceOptions::SHARED).expect("the memory is free again");
+    misuse(encoder.dispatch_threads([4, 1, 1]), ErrorKind::Aliasing, &["a dispatch", "`first`"]);
+    encoder.set_buffer(0, &second, 0).expect("the new owner");
+    encoder.dispatch_threads([4, 1, 1]).expect("all is bound");
+    encoder.end_encoding();
+    run(&work);
+}
+
+#[test]
 fn a_placement_heap_puts_resources_where_it_is_told() {
     let device = Device::cpu();
     let descriptor = HeapDescriptor { size: 1024, kind: HeapKind::Placement, ..Default::default() };

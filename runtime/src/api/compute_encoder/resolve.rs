@@ -47,10 +47,32 @@ impl ComputeCommandEncoder {
     /// The bindings of the next dispatch: those of the last one where nothing has changed.
     #[inline]
     pub(super) fn resolved(&mut self) -> Result<Resolved, Error> {
+        if self.on_heap {
+            self.check_bound()?;
+        }
         match &self.resolved {
             Some(resolved) => Ok(resolved.clone()),
             None => self.resolve(),
         }
+    }
+
+    /// That what the function needs still has its memory: it was bound while it had.
+    fn check_bound(&mut self) -> Result<(), Error> {
+        const CALL: &str = "a dispatch";
+        let Some(pipeline) = &self.pipeline else { return Ok(()) };
+        let recording = &self.core.recorder().recording;
+        for need in &pipeline.inner.needs {
+            match self.slots.get(need.slot as usize) {
+                Some(Slot::Buffer { bound, .. }) => {
+                    recording.buffers[bound.buffer as usize].core.check_alive(CALL, "buffer")?;
+                }
+                Some(Slot::Texture { index, .. }) => {
+                    recording.textures[*index as usize].body.core.check_alive(CALL, "texture")?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn resolve(&mut self) -> Result<Resolved, Error> {
