@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use super::{
     BufferItem, Command, CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, Format,
-    LoadAction, Part, Pass, PassItem, PassKind, Placement, Program, QueueIndex, ResourceIndex, Shape, Step,
-    Work,
+    LoadAction, Part, Pass, PassItem, PassKind, Placement, Program, QueueIndex, QueueMode, ResourceIndex,
+    Shape, Step, Work,
 };
 
 /// The hash of a command's label path `pass.label`: FNV-1a of 32 bits.
@@ -88,7 +88,7 @@ fn words(bytes: &[u8]) -> Vec<u32> {
 /// ```
 pub fn expected(program: &Program) -> Expected {
     let mut machine = Machine::new(program);
-    machine.start_thread(&program.steps);
+    machine.start_thread(&program.steps, 0, None);
     while machine.advance() {}
     machine.finish()
 }
@@ -102,7 +102,8 @@ enum Pending<'a> {
 }
 
 struct Thread<'a> {
-    steps: VecDeque<&'a Step>,
+    /// With their numbers in document order.
+    steps: VecDeque<(u32, &'a Step)>,
     /// Not before the event has the value: a notification.
     after: Option<(EventIndex, u64)>,
 }
@@ -114,6 +115,7 @@ struct Machine<'a> {
     /// Slots of tracked queues that wait for the commit of the buffer that reserved them.
     reserved: Vec<VecDeque<(CommandBufferIndex, bool)>>,
     events: Vec<u64>,
+    committed: Vec<bool>,
     completed: Vec<bool>,
     threads: Vec<Thread<'a>>,
     cpu_writes: u32,
@@ -152,14 +154,22 @@ impl<'a> Machine<'a> {
             queues: program.queues.iter().map(|_| VecDeque::new()).collect(),
             reserved: program.queues.iter().map(|_| VecDeque::new()).collect(),
             events: vec![0; program.events.len()],
+            committed: vec![false; program.command_buffers.len()],
             completed: vec![false; program.command_buffers.len()],
             threads: Vec::new(),
             cpu_writes: 0,
         }
     }
 
-    fn start_thread(&mut self, steps: &'a [Step]) {
-        self.threads.push(Thread { steps: steps.iter().collect(), after: None });
+    /// A thread whose first step has this number.
+    fn start_thread(&mut self, steps: &'a [Step], first: u32, after: Option<(EventIndex, u64)>) {
+        let mut number = first;
+        let numbered = steps.iter().map(|step| {
+            let own = number;
+            number += step_count(step);
+            (own, step)
+        });
+        self.threads.push(Thread { steps: numbered.collect(), after });
     }
 
     fn finish(mut self) -> Expected {
@@ -177,12 +187,10 @@ impl<'a> Machine<'a> {
         while (0..self.queues.len()).any(|queue| self.run_queue(queue)) {
             moved = true;
         }
-        for index in 0..self.threads.len() {
-            if self.run_thread(index) {
-                return true;
-            }
-        }
-        moved
+        // Threads run beside each other; the one whose next step stands first in the document goes first.
+        let mut waiting: Vec<usize> = (0..self.threads.len()).collect();
+        waiting.sort_by_key(|&index| self.threads[index].steps.front().map(|step| step.0));
+        waiting.into_iter().any(|index| self.run_thread(index)) || moved
     }
 
     fn run_queue(&mut self, queue: usize) -> bool {
@@ -221,8 +229,8 @@ impl<'a> Machine<'a> {
             return false;
         }
         self.threads[index].after = None;
-        let Some(&step) = self.threads[index].steps.front() else { return false };
-        if !self.run_step(step) {
+        let Some(&(number, step)) = self.threads[index].steps.front() else { return false };
+        if !self.run_step(step, number) {
             return false;
         }
         self.threads[index].steps.pop_front();
@@ -230,7 +238,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Runs a step of the CPU, or answers false where it has to wait.
-    fn run_step(&mut self, step: &'a Step) -> bool {
+    fn run_step(&mut self, step: &'a Step, number: u32) -> bool {
         match step {
             Step::Write(part) => self.cpu_write(part),
             Step::Read(part) => {
@@ -239,8 +247,14 @@ impl<'a> Machine<'a> {
             }
             Step::Commit(buffers) => buffers.iter().for_each(|&buffer| self.commit(buffer)),
             Step::Enqueue(buffer) => {
+                // A slot is reserved once, on a queue that has slots, and not behind the commit.
                 let queue = self.program.command_buffers[buffer.index()].queue;
-                self.reserved[queue.index()].push_back((*buffer, false));
+                let slots = &mut self.reserved[queue.index()];
+                let has_slots = self.program.queues[queue.index()].mode == QueueMode::Tracked;
+                let slot = slots.iter().any(|(reserved, _)| reserved == buffer);
+                if has_slots && !slot && !self.committed[buffer.index()] {
+                    slots.push_back((*buffer, false));
+                }
             }
             Step::QueueEvent { queue, operation } => {
                 self.queues[queue.index()].push_back(Pending::Event(operation));
@@ -254,9 +268,9 @@ impl<'a> Machine<'a> {
                 return timeout_ms.is_some() || self.events[event.index()] >= *value;
             }
             Step::Notify { event, value, body } => {
-                self.threads.push(Thread { steps: body.iter().collect(), after: Some((*event, *value)) });
+                self.start_thread(body, number + 1, Some((*event, *value)));
             }
-            Step::Thread { body, .. } => self.start_thread(body),
+            Step::Thread { body, .. } => self.start_thread(body, number + 1, None),
             Step::DidModify(_) | Step::MakeAliasable(_) => {}
         }
         true
@@ -264,6 +278,9 @@ impl<'a> Machine<'a> {
 
     /// Puts a buffer on its queue; on a tracked queue, buffers behind a reserved slot wait for it.
     fn commit(&mut self, buffer: CommandBufferIndex) {
+        if std::mem::replace(&mut self.committed[buffer.index()], true) {
+            return;
+        }
         let queue = self.program.command_buffers[buffer.index()].queue;
         let slots = &mut self.reserved[queue.index()];
         match slots.iter_mut().find(|(reserved, committed)| *reserved == buffer && !committed) {
@@ -399,6 +416,14 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// How many steps a step is, with those of its body.
+fn step_count(step: &Step) -> u32 {
+    match step {
+        Step::Thread { body, .. } | Step::Notify { body, .. } => 1 + body.iter().map(step_count).sum::<u32>(),
+        _ => 1,
+    }
+}
+
 fn halved(above: &[u8], from: [usize; 2], to: [usize; 2], format: Format) -> Vec<u8> {
     let texel = if format == Format::Rgba32Float { 16 } else { 4 };
     let mut below = Vec::with_capacity(to[0] * to[1] * texel);
@@ -483,8 +508,17 @@ mod tests {
         };
         let first = p.command_buffer("first", q, fill("P1", 1));
         let second = p.command_buffer("second", q, fill("P2", 2));
-        p.steps().enqueue(first).commit([second]).commit([first]);
-        assert_eq!(expected(&p.build()).bytes(a), [2; 4]);
+        // Once reserved is reserved, and once committed is committed.
+        p.steps()
+            .enqueue(first)
+            .enqueue(first)
+            .commit([second])
+            .commit([first])
+            .enqueue(second)
+            .commit([first]);
+        let expected = expected(&p.build());
+        assert_eq!(expected.bytes(a), [2; 4]);
+        assert_eq!(expected.waiting, 0);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The engine and the brute-force oracle agree on every pair of every random program.
 use std::collections::HashMap;
 
-use fencepost_core::program::{BufferItem, Locus, Program, ResourceIndex};
+use fencepost_core::program::value::expected;
+use fencepost_core::program::{BufferItem, Locus, Program, ResourceIndex, Step};
 use fencepost_core::{NodeId, Order};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};
@@ -105,6 +106,11 @@ fn agree(program: &Program, counts: &mut Counts) -> Result<(), TestCaseError> {
             counts.hidden += u64::from(!each.iter().any(|seen| seen[b]));
             counts.partly += u64::from(each.iter().any(|seen| seen[b]) && !visible);
         }
+    }
+    let timed = |step: &&Step| matches!(step, Step::WaitUntilSignaled { timeout_ms: Some(_), .. });
+    if !program.all_steps().iter().any(timed) {
+        // Another machine, which runs the program for its values, comes to rest with as many waits.
+        prop_assert_eq!(order.stuck().len(), expected(program).waiting);
     }
     counts.programs += 1;
     counts.stuck += u64::from(!order.stuck().is_empty());

@@ -405,3 +405,26 @@ fn why_names_every_primitive_on_the_way() {
     assert_eq!(links, expected);
     assert_eq!((hops[2].node, hops[3].node), (middle, last));
 }
+
+/// Once its lists have grown, planning a command allocates nothing.
+#[test]
+fn planning_allocates_nothing_in_the_steady_state() {
+    let mut engine = Engine::new();
+    let queue = engine.add_queue(QueueMode::Tracked);
+    let buffers: Vec<ResourceId> = (0..8).map(|_| buffer(&mut engine, Tracking::Tracked)).collect();
+    let mut plan = Plan::default();
+    let mut group = |engine: &mut Engine| {
+        for n in 0..1000 {
+            engine.begin_pass(queue, n % 2 == 0);
+            let read = access(buffers[n % 8], 0..64, AccessKind::Read);
+            let write = access(buffers[(n + 3) % 8], 0..64, AccessKind::Write);
+            engine.command(queue, Stages::DISPATCH, &[read, write]);
+        }
+        engine.end_pass(queue);
+        engine.take_plan(&mut plan);
+        engine.retire(NodeId(plan.nodes.last().map_or(0, |node| node.id.0.saturating_sub(100))));
+    };
+    (0..32).for_each(|_| group(&mut engine));
+    let allocated = allocation_counter::measure(|| group(&mut engine));
+    assert_eq!(allocated.count_total, 0, "{allocated:?}");
+}

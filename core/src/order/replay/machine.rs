@@ -418,7 +418,12 @@ impl<'a> Machine<'a> {
         for queue in &self.queues {
             self.stuck.extend(queue.pending.front().and_then(Pending::locus));
         }
-        for thread in self.threads.iter().filter(|thread| thread.started && thread.when.is_none()) {
+        // A notification that nobody triggers is no thread that waits.
+        let runs = |thread: &&Thread| {
+            thread.started
+                && thread.when.is_none_or(|(event, value)| self.events[event.index()].value >= value)
+        };
+        for thread in self.threads.iter().filter(runs) {
             self.stuck.extend(thread.steps.front().map(|number| Locus::Step(*number)));
         }
     }
