@@ -4,6 +4,9 @@
 //! one stage; gates stand for "all of these have ended", so that a barrier between a thousand producers and a
 //! thousand consumers costs two thousand edges and not a million. A node runs when its predecessors have ended;
 //! there is nothing else to obey.
+//!
+//! Plans are cut where the caller takes them: at every event operation, since what follows a signal must not hold it
+//! back, and what follows a wait is handed over only when the wait may pass. Edges lead from plan to plan.
 use core::ops::Range;
 
 use crate::{NodeId, Stage};

@@ -648,7 +648,8 @@ impl Program {
             Shape::Buffer { size, .. } => size,
             Shape::Texture { slices, .. } => {
                 let mips = self.mips(resource);
-                mips.map(|mip| self.level_size(resource, mip)).sum::<u64>() * u64::from(slices)
+                let slice = mips.fold(0, |sum: u64, mip| sum.saturating_add(self.level_size(resource, mip)));
+                slice.saturating_mul(u64::from(slices))
             }
         }
     }
@@ -689,7 +690,7 @@ impl Program {
             Shape::Texture { width, height, format, .. } => {
                 let texel = if format == Format::Rgba32Float { 16 } else { 4 };
                 let extent = |size: u32| u64::from(size.checked_shr(mip).unwrap_or(0).max(1));
-                extent(width) * extent(height) * texel
+                extent(width).saturating_mul(extent(height)).saturating_mul(texel)
             }
         }
     }

@@ -479,3 +479,18 @@ fn a_program_that_names_what_is_not_there_is_an_error() {
     let error = Order::of(&p.build()).unwrap_err();
     assert_eq!(error.to_string(), "the program names command buffer number 3, but declares only 0 of them");
 }
+
+#[test]
+fn a_texture_larger_than_any_memory_breaks_nothing() {
+    let mut p = Program::builder();
+    let q = p.queue("q", QueueMode::Tracked);
+    let options = fencepost_core::program::TextureOptions { mips: 9, slices: u32::MAX, ..Default::default() };
+    let t = p.texture("T", u32::MAX, u32::MAX, options);
+    let cb = p.command_buffer("cb", q, |items| {
+        items.blit("P", |pass| {
+            pass.fill("f", t.subresources(3..u32::MAX, 1..2), 1).fill("g", t, 2);
+        });
+    });
+    p.steps().commit([cb]);
+    before(&order(p), "P.f", "P.g");
+}
