@@ -65,11 +65,11 @@ fn feed(
     let mut edges = 0;
     for batch in 0..DISPATCHES / BATCH {
         for index in batch * BATCH..(batch + 1) * BATCH {
-            if index % per_pass == 0 {
+            if index.is_multiple_of(per_pass) {
                 engine.begin_pass(queue, true);
             }
             let [a, b] = chains[index % chains.len()];
-            let (from, to) = if (index / chains.len()) % 2 == 0 { (a, b) } else { (b, a) };
+            let (from, to) = if (index / chains.len()).is_multiple_of(2) { (a, b) } else { (b, a) };
             let access = |resource, kind| Access {
                 resource,
                 extent: Extent::Bytes(0..4096),
@@ -81,7 +81,7 @@ fn feed(
                 Stages::DISPATCH,
                 &[access(from, AccessKind::Read), access(to, AccessKind::Write)],
             );
-            if (index + 1) % per_pass == 0 {
+            if (index + 1).is_multiple_of(per_pass) {
                 engine.end_pass(queue);
             }
         }
