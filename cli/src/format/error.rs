@@ -116,7 +116,7 @@ impl Diagnostic for Fault {
 pub enum FaultKind {
     #[error("{0}")]
     Syntax(&'static str),
-    #[error("`{node}` is nothing that stands {place}")]
+    #[error("nothing called `{node}` stands {place}")]
     UnknownNode { node: String, place: &'static str },
     #[error("`{node}` has no property `{property}`")]
     UnknownProperty { node: String, property: String },
@@ -130,9 +130,9 @@ pub enum FaultKind {
     ExtraBlock { node: String },
     #[error("programs have no type annotations")]
     Annotation,
-    #[error("{what} is {expected}")]
+    #[error("{what} must be {expected}")]
     WrongType { what: String, expected: &'static str },
-    #[error("{what} is {expected}")]
+    #[error("{what} must be {expected}")]
     OutOfBounds { what: String, expected: String },
     #[error("the {what} `{name}` is declared twice")]
     DuplicateName { what: &'static str, name: String },

@@ -1,7 +1,7 @@
 //! Where in a text the parts of its program stand.
 
 use fencepost_core::program::{
-    CommandBufferIndex, DeviceIndex, EventIndex, FenceIndex, HeapIndex, QueueIndex, ResourceIndex,
+    CommandBufferIndex, DeviceIndex, EventIndex, FenceIndex, HeapIndex, Locus, QueueIndex, ResourceIndex,
 };
 use miette::SourceSpan;
 
@@ -98,6 +98,15 @@ impl SourceMap {
     /// A step of the CPU, by its number in document order; a thread's or a notification's steps follow it at once.
     pub fn step(&self, number: u32) -> Option<SourceSpan> {
         self.steps.get(number as usize).copied()
+    }
+
+    /// Whatever a finding points at.
+    pub fn locus(&self, locus: Locus) -> Option<SourceSpan> {
+        match locus {
+            Locus::PassItem { buffer, pass, item } => self.pass_item(buffer, pass, item),
+            Locus::Event { buffer, item } => self.item(buffer, item),
+            Locus::Step(number) => self.step(number),
+        }
     }
 
     /// A line of an `expect` block, by its number among all of them.

@@ -88,6 +88,9 @@ impl<'a> Reader<'a> {
         } else {
             place.end
         };
+        if self.stopped {
+            return Broken;
+        }
         self.faults.push(SyntaxFault { message, span: (place.start, end - place.start).into(), label, help });
         Broken
     }
@@ -225,13 +228,14 @@ impl<'a> Reader<'a> {
             ));
         }
         if depth + 1 >= DEPTH {
-            self.stopped = true;
-            return Err(self.fault(
+            let broken = self.fault(
                 open..open + 1,
                 "blocks stand too deep within each other",
                 "this block is the hundredth",
                 "programs need four levels; flatten notifications within notifications",
-            ));
+            );
+            self.stopped = true;
+            return Err(broken);
         }
         let mut nodes = Vec::new();
         self.nodes(&mut nodes, depth + 1);
@@ -407,9 +411,11 @@ impl<'a> Reader<'a> {
             }
             self.block_comment()?;
         }
+        if self.rest().starts_with("//") {
+            self.line_comment()?;
+        }
         match self.peek() {
             None => Ok(()),
-            Some('/') if self.rest().starts_with("//") => self.line_comment(),
             Some('\r') if self.take("\r\n") => Ok(()),
             Some(character) if is_newline(character) => {
                 self.at += character.len_utf8();

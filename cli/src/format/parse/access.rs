@@ -95,7 +95,7 @@ impl Parser<'_> {
             Shape::Texture { mips, slices, .. } => (
                 subresources(part, mips, slices),
                 format!("`{name}:mip1`, `{name}:slice0..2` or `{name}:mip0..2,slice3`, ranges half open"),
-                format!("{mips} mip levels and {slices} slices"),
+                format!("{} and {}", counted(mips, "mip level"), counted(slices, "slice")),
             ),
         };
         match extent {
@@ -121,6 +121,10 @@ impl Wrong {
             }
         }
     }
+}
+
+fn counted(count: u32, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn bytes(part: &str, size: u64) -> Result<Extent, Wrong> {

@@ -60,7 +60,8 @@ impl<'n, 's> Fields<'n, 's> {
         argument
     }
 
-    fn missing(&self, faults: &mut Faults, what: String, form: &str) {
+    /// Reports what the node lacks.
+    pub(super) fn missing(&self, faults: &mut Faults, what: String, form: &str) {
         let kind = FaultKind::Missing { node: self.node.name.value.to_string(), what };
         faults.add(Fault::new(kind, self.node.span, "incomplete").help(format!("write `{form}`")));
     }

@@ -1,12 +1,13 @@
 //! What names stand for, and what to say where one stands for nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use miette::SourceSpan;
 
-use super::super::document::Node;
+use super::super::document::{Node, Value};
 use super::super::error::{Fault, FaultKind};
 use super::super::words::nearest;
+use super::TOP_LEVEL;
 use super::fields::Faults;
 
 /// The kinds of named things. Names of different kinds do not clash.
@@ -88,21 +89,27 @@ pub(super) struct Names<'n> {
     declared: HashMap<(Kind, &'n str), Named>,
     /// Every declaration of the document, those further down too.
     all: HashMap<(Kind, &'n str), SourceSpan>,
+    /// Names whose declarations are misspelt. That is said once, at the declaration.
+    misspelt: HashSet<&'n str>,
 }
 
 impl<'n> Names<'n> {
     /// Notes all declarations of a document before it is read.
     pub(super) fn of(nodes: &'n [Node<'_>]) -> Self {
-        let mut all = HashMap::new();
+        let mut names = Self::default();
         for node in nodes {
-            let name = node.entries.iter().find(|entry| entry.name.is_none());
-            if let (Some(kind), Some(entry)) = (Kind::declared_by(&node.name.value), name)
-                && let super::super::document::Value::String(text) = &entry.value
+            let Some(entry) = node.entries.iter().find(|entry| entry.name.is_none()) else { continue };
+            let Value::String(text) = &entry.value else { continue };
+            let word = &*node.name.value;
+            if let Some(kind) = Kind::declared_by(word) {
+                names.all.entry((kind, &**text)).or_insert(entry.value_span);
+            } else if !TOP_LEVEL.contains(&word)
+                && nearest(word, TOP_LEVEL.iter().copied()).and_then(Kind::declared_by).is_some()
             {
-                all.entry((kind, &**text)).or_insert(entry.value_span);
+                names.misspelt.insert(text);
             }
         }
-        Self { declared: HashMap::new(), all }
+        names
     }
 
     pub(super) fn insert(&mut self, kind: Kind, name: &'n str, named: Named) {
@@ -122,7 +129,7 @@ impl<'n> Names<'n> {
         span: SourceSpan,
     ) -> Option<Named> {
         let found = self.get(kind, name);
-        if found.is_none() {
+        if found.is_none() && !self.misspelt.contains(name) {
             faults.add(self.unknown(kind, name, span));
         }
         found

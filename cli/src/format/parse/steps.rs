@@ -102,6 +102,11 @@ impl<'n> Parser<'n> {
 
     fn queue_event(&mut self, mut fields: Fields<'n, '_>) -> Option<Step> {
         let form = format!("{} n1 q E value=3", fields.node.name.value);
+        if fields.arguments_left() < 2 {
+            // Whether the queue or the event is there cannot be told.
+            fields.missing(&mut self.faults, "a queue and an event".to_owned(), &form);
+            return None;
+        }
         let label = if fields.arguments_left() > 2 { fields.next_argument() } else { None };
         let label = label.map(|entry| {
             // Labels on queues are one place for the whole document.

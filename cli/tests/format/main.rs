@@ -1,0 +1,6 @@
+//! Programs as text, from outside: files, faults, there and back.
+
+mod faults;
+mod files;
+mod random;
+mod round_trip;
