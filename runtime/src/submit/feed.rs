@@ -1,5 +1,5 @@
 //! The heads of the queues: what may be handed over is fed to the engine and becomes part of the plan.
-use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -90,7 +90,7 @@ impl Submission {
         event.promise(self.device(), value, node);
         state.assigned.push((node, PlannedNode::ALONE, Work::Gate));
         let signals = vec![Signal { event, value, node, item: 0 }];
-        self.close_part(state, Feed { signals, ..Feed::default() });
+        self.close_part(state, queue, Feed { signals, ..Feed::default() });
     }
 
     /// A wait of an explicit queue: nobody's work fails when it times out or its signal does; the later work is released (rule 6.8).
@@ -141,7 +141,7 @@ impl Submission {
         }
         let moved = cursor.item > committed.cursor.item || matches!(fed, Fed::All);
         feed.items_end = cursor.item;
-        let handed_over = self.close_part(state, feed);
+        let handed_over = self.close_part(state, queue, feed);
         committed.cursor = cursor;
         if handed_over {
             after.push(After::Scheduled(Arc::clone(&committed.state)));
@@ -227,7 +227,7 @@ impl Submission {
     }
 
     /// Turns what was fed into a part of the plan. False: there was nothing in it.
-    fn close_part(&self, state: &mut State, feed: Feed<'_>) -> bool {
+    fn close_part(&self, state: &mut State, queue: QueueId, feed: Feed<'_>) -> bool {
         state.plan.clear();
         state.engine.take_plan(&mut state.plan);
         let Some(last) = state.plan.nodes.last() else { return false };
@@ -239,6 +239,7 @@ impl Submission {
         }
         let part = Arc::new(Part {
             submission,
+            queue,
             owner: feed.committed.map(|committed| Arc::clone(&committed.state)),
             recording: feed.committed.map(|committed| Arc::clone(&committed.recording)),
             items: feed.items_start..feed.items_end,
@@ -246,6 +247,7 @@ impl Submission {
             signals: feed.signals,
             remaining: AtomicU32::new(state.plan.nodes.len() as u32),
             reached: AtomicUsize::new(0),
+            signaled: AtomicBool::new(false),
         });
         let recording = part.recording.clone();
         state.plan_part(BackendPart { recording, completion: Arc::clone(&part) as _ });

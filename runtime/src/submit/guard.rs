@@ -3,8 +3,10 @@
 //! Nothing is noted down for the sake of this: whoever asks pays for a look at all that was committed and has not ended. A command that
 //! has run counts as over when the CPU could see that it has: when its command buffer has completed, or a signal behind it has run.
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use fencepost_core::{Access, AccessKind, Extent, Places, ResourceId, Stage};
+use fencepost_core::{Access, AccessKind, Extent, Places, QueueId, ResourceId, Stage};
+use smallvec::SmallVec;
 
 use super::queue::Entry;
 use super::{State, Submission};
@@ -62,9 +64,18 @@ impl State {
     }
 
     fn conflict(&self, cpu: &Access) -> Option<InFlight> {
-        for part in self.in_flight.iter().filter(|part| !part.has_ended()) {
+        // Whoever has seen a signal of a queue knows that everything before it has ended, whether or not that has been noted yet.
+        let mut passed = SmallVec::<[QueueId; 4]>::new();
+        for part in self.in_flight.iter().rev() {
+            let done = part.has_ended() || passed.contains(&part.queue);
+            if !passed.contains(&part.queue) && part.signaled.load(Ordering::Acquire) {
+                passed.push(part.queue);
+            }
+            if done {
+                continue;
+            }
             let (Some(recording), Some(owner)) = (&part.recording, &part.owner) else { continue };
-            let first = part.reached.load(std::sync::atomic::Ordering::Acquire).max(part.items.start);
+            let first = part.reached.load(Ordering::Acquire).max(part.items.start);
             if let Some(found) = self.find(recording, first..part.items.end, cpu) {
                 return Some(InFlight { command_buffer: owner.label(), ..found });
             }

@@ -1,9 +1,9 @@
 //! What has been handed over together, and what its end means for everybody else.
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
-use fencepost_core::NodeId;
+use fencepost_core::{NodeId, QueueId};
 
 use super::Submission;
 use super::command_buffer::CommandBufferState;
@@ -15,6 +15,7 @@ use crate::signal::{EventBody, EventUser};
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) submission: Arc<Submission>,
+    pub(super) queue: QueueId,
     pub(super) owner: Option<Arc<CommandBufferState>>,
     pub(super) recording: Option<Arc<Recording>>,
     /// Items of the recording.
@@ -26,6 +27,8 @@ pub(super) struct Part {
     pub(super) remaining: AtomicU32,
     /// Items before this one have ended, and somebody may have seen it: a signal behind them has run.
     pub(super) reached: AtomicUsize,
+    /// A signal of it has run: all that its queue was given before has ended, whether or not that has been noted yet.
+    pub(super) signaled: AtomicBool,
 }
 
 /// A signal among the nodes.
@@ -51,6 +54,7 @@ impl Part {
         match outcome {
             Outcome::Done { .. } => {
                 self.reached.fetch_max(*item, Ordering::AcqRel);
+                self.signaled.store(true, Ordering::Release);
                 event.fulfil(self.submission.device(), *value, *node);
             }
             Outcome::Failed(error) | Outcome::Skipped(error) => {

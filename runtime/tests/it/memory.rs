@@ -299,3 +299,25 @@ fn textures_that_make_no_sense_are_refused() {
     let other = device.new_texture(&plain(8, 4)).expect("there is memory");
     misuse(blit.copy_texture(&image, &other), kind, &["width", "(4, 4, 1, 1)", "(8, 4, 1, 1)"]);
 }
+
+#[test]
+fn a_seen_signal_frees_what_is_before_it() {
+    // Whichever signal of the queue has raised the value: all that its queue was given before has ended.
+    let device = Device::cpu();
+    let event = device.new_shared_event();
+    let queue = device.new_command_queue();
+    let buffers = [(); 3].map(|()| device.new_buffer(256, ResourceOptions::SHARED.untracked()).unwrap());
+    for frame in 1..=3000u64 {
+        let buffer = &buffers[frame as usize % 3];
+        if frame > 3 {
+            assert!(event.wait_until_signaled_value(frame - 3, std::time::Duration::from_secs(30)));
+        }
+        buffer.write(0, &[frame]).expect("the GPU is through with the frame three before");
+        let work = queue.command_buffer();
+        let mut blit = work.blit_command_encoder().unwrap();
+        blit.fill_buffer(buffer, .., 1).unwrap();
+        blit.end_encoding();
+        work.encode_signal_event(&event, frame).unwrap();
+        work.commit().unwrap();
+    }
+}
