@@ -74,6 +74,8 @@ impl Default for CommandBufferDescriptor {
 #[doc(alias = "MTLCommandBufferEncoderInfo")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandBufferEncoderInfo {
+    /// Kernels or copies.
+    pub kind: PassKind,
     /// The encoder's label; empty where there is none.
     pub label: String,
     /// Marks left in it with `insert_debug_signpost`.
@@ -338,6 +340,7 @@ impl CommandBuffer {
         let signposts = self.shared.inner.lock().signposts.clone();
         let known = self.shared.descriptor.encoder_execution_status;
         let info = |(index, pass): (usize, crate::submit::PassReport)| CommandBufferEncoderInfo {
+            kind: pass.kind,
             label: pass.label.unwrap_or_default(),
             debug_signposts: signposts
                 .iter()

@@ -161,7 +161,7 @@ impl Heap {
     /// Bytes of memory that it takes.
     #[doc(alias = "currentAllocatedSize")]
     pub fn current_allocated_size(&self) -> u64 {
-        self.shared.size
+        self.shared.allocation.length()
     }
 
     /// Bytes of the largest resource with this alignment that would find room. On a placement heap: all of it.

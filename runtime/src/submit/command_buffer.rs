@@ -13,7 +13,7 @@ use super::slots::Slot;
 use crate::backend::Outcome;
 use crate::record::{Item, Recording};
 use crate::signal::{EventUser, SerialQueue};
-use crate::{CommandBufferStatus, CommandEncoderErrorState, Error};
+use crate::{CommandBufferStatus, CommandEncoderErrorState, Error, PassKind};
 
 /// Called with the command buffer, off every thread of the device, no lock held.
 pub(super) type Handler = Box<dyn FnOnce(&Arc<CommandBufferState>) + Send>;
@@ -48,6 +48,7 @@ struct Inner {
 /// What became of one pass, and when it ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PassReport {
+    pub(crate) kind: PassKind,
     /// The encoder's label.
     pub(crate) label: Option<String>,
     /// Meaningful where the command buffer ended with an error.
@@ -57,6 +58,7 @@ pub(crate) struct PassReport {
 }
 
 struct PassRecord {
+    kind: PassKind,
     label: Option<String>,
     /// Commands of the pass.
     commands: u32,
@@ -191,7 +193,9 @@ impl CommandBufferState {
         let mut passes: Vec<PassRecord> = Vec::new();
         for item in &recording.items {
             match item {
-                Item::BeginPass { label, .. } => passes.push(PassRecord::new(recording.label(*label))),
+                Item::BeginPass { kind, label, .. } => {
+                    passes.push(PassRecord::new(*kind, recording.label(*label)));
+                }
                 Item::Command { .. } => {
                     if let Some(pass) = passes.last_mut() {
                         pass.commands += 1;
@@ -314,8 +318,9 @@ impl CommandBufferState {
 }
 
 impl PassRecord {
-    fn new(label: Option<&str>) -> Self {
+    fn new(kind: PassKind, label: Option<&str>) -> Self {
         Self {
+            kind,
             label: label.map(str::to_owned),
             commands: 0,
             ran: AtomicU32::new(0),
@@ -338,7 +343,12 @@ impl PassRecord {
             CommandEncoderErrorState::Pending
         };
         let times = (self.started_ns.load(Ordering::Relaxed), self.ended_ns.load(Ordering::Relaxed));
-        PassReport { label: self.label.clone(), state, times: (times.0 <= times.1).then_some(times) }
+        PassReport {
+            kind: self.kind,
+            label: self.label.clone(),
+            state,
+            times: (times.0 <= times.1).then_some(times),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fencepost::{
     BufferLayout, CommandBufferDescriptor, CommandBufferStatus, CommandEncoderErrorState,
-    CommandQueueDescriptor, CommitOptions, Device, DispatchType, ErrorKind, Filter, HeapDescriptor,
+    CommandQueueDescriptor, CommitOptions, Device, DispatchType, ErrorKind, Filter, HeapDescriptor, PassKind,
     PixelFormat, Region, ResourceOptions, ResourceUsage, SamplerDescriptor, SharedEventListener, Stages,
     TextureDescriptor, TexturePlace, Visibility,
 };
@@ -274,6 +274,8 @@ fn what_became_of_each_encoder_is_known() {
     let error = refused(work.wait_until_completed(), ErrorKind::InvalidGrid, &[]);
     assert_eq!(work.error().map(|found| found.to_string()), Some(error.to_string()));
     let infos = work.encoder_infos();
+    let kinds: Vec<_> = infos.iter().map(|info| info.kind).collect();
+    assert_eq!(kinds, [PassKind::Blit, PassKind::Compute, PassKind::Blit]);
     let states: Vec<_> = infos.iter().map(|info| (info.label.as_str(), info.error_state)).collect();
     use CommandEncoderErrorState::{Affected, Completed, Faulted};
     assert_eq!(states, [("clear", Completed), ("culprit", Faulted), ("follower", Affected)]);
