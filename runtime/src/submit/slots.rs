@@ -28,6 +28,17 @@ impl Slots {
     }
 
     pub(super) fn take(self: &Arc<Self>) -> Slot {
+        // Small buffers complete sooner than a thread falls asleep and wakes up.
+        for look in 0..LOOKS {
+            if let Some(slot) = self.try_take() {
+                return slot;
+            }
+            if look % 4 == 3 {
+                std::thread::yield_now();
+            } else {
+                (0..32).for_each(|_| std::hint::spin_loop());
+            }
+        }
         let mut free = self.free.lock();
         while *free == 0 {
             self.freed.wait(&mut free);
@@ -43,3 +54,6 @@ impl Drop for Slot {
         self.slots.freed.notify_one();
     }
 }
+
+/// Looks before sleeping, some microseconds in all.
+const LOOKS: u32 = 32;

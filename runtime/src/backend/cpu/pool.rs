@@ -6,8 +6,8 @@
 //! them is worth a hand-over. What commands take is known from their earlier runs; what is unknown counts as long.
 //!
 //! Reports of the same pass are gathered and handed over together: a counter that every core writes would cost more than the dispatch.
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::sync::{Arc, Weak};
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
 use parking_lot::Mutex;
@@ -35,6 +35,10 @@ struct Shared {
     watchdog: Watchdog,
     /// Queues of workers that have not started.
     unborn: Mutex<Vec<Deque<Task>>>,
+    /// Workers that have started.
+    born: AtomicU32,
+    /// Workers inside a command that may be long: they will not look for work soon.
+    occupied: AtomicU32,
     /// Reused by submissions.
     ready: Mutex<Vec<SlotIndex>>,
 }
@@ -67,6 +71,11 @@ const SPLIT_NS: u64 = 20_000;
 const PIECE_NS: u64 = 10_000;
 /// Nodes reported together at most, so that nobody waits long for a report.
 const GATHERED: u32 = 64;
+/// Looks for work before sleeping, some microseconds in all: whoever commits one small buffer after the other should not pay a wake-up
+/// for each of them.
+const LOOKS: u32 = 64;
+/// Submitted tasks that lie about before another worker is called.
+const BACKLOG: usize = 32;
 
 impl Pool {
     pub(super) fn new(floor: Arc<Floor>, threads: usize) -> Self {
@@ -75,16 +84,28 @@ impl Pool {
             threads => threads,
         };
         let unborn: Vec<Deque<Task>> = (0..threads).map(|_| Deque::new_fifo()).collect();
-        let shared = Shared {
-            injector: Injector::new(),
-            stealers: unborn.iter().map(Deque::stealer).collect(),
-            sleep: Sleep::new(),
-            watchdog: Watchdog::new(threads, floor.limit, floor.clock()),
-            unborn: Mutex::new(unborn),
-            ready: Mutex::default(),
-            floor,
-        };
-        Self { shared: Arc::new(shared) }
+        let stealers: Box<[_]> = unborn.iter().map(Deque::stealer).collect();
+        let shared = Arc::new_cyclic(|this: &Weak<Shared>| {
+            let pool = this.clone();
+            // What was thought to be short may be endless this time, with tiny work waiting behind it.
+            let nudge = move || {
+                if let Some(pool) = pool.upgrade().filter(|pool| pool.has_work()) {
+                    pool.call(1);
+                }
+            };
+            Shared {
+                injector: Injector::new(),
+                stealers,
+                sleep: Sleep::new(),
+                watchdog: Watchdog::new(threads, floor.limit, floor.clock(), nudge),
+                unborn: Mutex::new(unborn),
+                born: AtomicU32::new(0),
+                occupied: AtomicU32::new(0),
+                ready: Mutex::default(),
+                floor,
+            }
+        });
+        Self { shared }
     }
 
     /// Takes nodes over.
@@ -100,7 +121,7 @@ impl Pool {
         }
         drop(ready);
         if any {
-            shared.call(u32::try_from(ns / WAKE_NS).unwrap_or(u32::MAX).max(1));
+            shared.bring(ns);
         }
     }
 }
@@ -113,6 +134,17 @@ impl Drop for Pool {
 }
 
 impl Shared {
+    /// Work that takes so long can be found now.
+    fn bring(self: &Arc<Self>, ns: u64) {
+        fence(Ordering::SeqCst);
+        let awake = self.born.load(Ordering::Relaxed).saturating_sub(self.sleep.sleepers());
+        if ns < WAKE_NS && awake > self.occupied.load(Ordering::Relaxed) {
+            // Somebody will look before it sleeps, and sooner than a sleeper could be woken.
+            return;
+        }
+        self.call(u32::try_from(ns / WAKE_NS).unwrap_or(u32::MAX).max(1));
+    }
+
     /// Gets so many workers going, those that sleep first.
     fn call(self: &Arc<Self>, count: u32) {
         let missing =
@@ -124,11 +156,13 @@ impl Shared {
         for _ in 0..missing {
             let Some(local) = unborn.pop() else { return };
             let worker = Worker::new(Arc::clone(self), unborn.len(), local);
+            self.born.fetch_add(1, Ordering::Relaxed);
             let spawned = std::thread::Builder::new()
                 .name(format!("fencepost worker {}", unborn.len()))
                 .spawn(move || worker.run());
             if spawned.is_err() {
                 // The queue went with the worker; the others do the work.
+                self.born.fetch_sub(1, Ordering::Relaxed);
                 return;
             }
         }
@@ -180,6 +214,9 @@ impl Worker {
             while let Some(task) = self.find() {
                 self.execute(task);
             }
+            if self.look() {
+                continue;
+            }
             self.shared.sleep.announce();
             if self.shared.has_work() {
                 self.shared.sleep.cancel();
@@ -191,6 +228,19 @@ impl Worker {
             }
             self.shared.watchdog.enter();
         }
+    }
+
+    /// Waits a little for work to come.
+    fn look(&self) -> bool {
+        (0..LOOKS).any(|look| {
+            for _ in 0..8 {
+                std::hint::spin_loop();
+            }
+            if look % 16 == 15 {
+                std::thread::yield_now();
+            }
+            self.shared.has_work()
+        })
     }
 
     /// Something to do: one's own first, then what was submitted, then what others have.
@@ -213,7 +263,12 @@ impl Worker {
                 .steal_batch_and_pop(&self.local)
                 .or_else(|| others.map(|(_, other)| other.steal_batch_and_pop(&self.local)).collect());
             match stolen {
-                Steal::Success(task) => return Some(task),
+                Steal::Success(task) => {
+                    if self.shared.sleep.sleepers() > 0 && self.shared.injector.len() > BACKLOG {
+                        self.shared.call(1);
+                    }
+                    return Some(task);
+                }
                 Steal::Empty => return None,
                 Steal::Retry => {}
             }
@@ -263,12 +318,7 @@ impl Worker {
                 None if units > 1 && self.shared.stealers.len() > 1 => 1,
                 _ => units,
             };
-            if alone == units || alone == 1 {
-                self.offer(&job, units);
-            }
-            if alone > 0
-                && let Err(fault) = self.run_units(&job, 0..alone, started_ns)
-            {
+            if let Err(fault) = self.run_alone(&job, 0..alone, started_ns) {
                 let error = self.shared.floor.error(fault, &job);
                 return self.end(slot, payload, Outcome::Failed(error));
             }
@@ -284,15 +334,25 @@ impl Worker {
         self.end(slot, payload, Outcome::Done { started_ns, ended_ns });
     }
 
-    /// Before a command that may be long: what has ended is reported, and what lies in one's own queue is for others to take.
-    fn offer(&mut self, job: &Job, units: u64) {
-        let long = job.estimate_ns(units).unwrap_or(UNKNOWN_NS) >= WAKE_NS;
-        if long || job.is_host() {
-            self.gathered.flush();
+    /// Runs units of a command that nobody helps with. Before one that may be long, what has ended is reported, and what lies about is
+    /// for others to take.
+    fn run_alone(&mut self, job: &Job, units: std::ops::Range<u64>, started_ns: u64) -> Result<(), Fault> {
+        if units.is_empty() {
+            return Ok(());
         }
-        if long && !self.local.is_empty() {
-            self.shared.call(u32::try_from(self.local.len()).unwrap_or(u32::MAX));
+        let long = job.is_host() || job.estimate_ns(units.end).unwrap_or(UNKNOWN_NS) >= WAKE_NS;
+        if !long {
+            return self.run_units(job, units, started_ns);
         }
+        self.gathered.flush();
+        self.shared.occupied.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if !self.local.is_empty() || !self.shared.injector.is_empty() {
+            self.shared.call(u32::try_from(self.local.len()).unwrap_or(u32::MAX).max(1));
+        }
+        let result = self.run_units(job, units, started_ns);
+        self.shared.occupied.fetch_sub(1, Ordering::SeqCst);
+        result
     }
 
     fn run_units(&mut self, job: &Job, units: std::ops::Range<u64>, started_ns: u64) -> Result<(), Fault> {
@@ -332,6 +392,12 @@ impl Worker {
     }
 
     fn help(&mut self, split: &Arc<Split>) {
+        self.shared.occupied.fetch_add(1, Ordering::SeqCst);
+        self.help_on(split);
+        self.shared.occupied.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn help_on(&mut self, split: &Arc<Split>) {
         while let Some(piece) = split.claims.claim() {
             if !split.faulted.load(Ordering::Relaxed)
                 && let Err(fault) = self.run_units(&split.job, piece.clone(), split.started_ns)

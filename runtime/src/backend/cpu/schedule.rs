@@ -181,7 +181,7 @@ impl Executor {
             _ => Mood::Priority,
         };
         Self {
-            watchdog: Watchdog::new(1, shared.floor.limit, shared.floor.clock()),
+            watchdog: Watchdog::new(1, shared.floor.limit, shared.floor.clock(), || {}),
             shared,
             random,
             mood,

@@ -1,10 +1,11 @@
-//! Ends kernels that run too long: a thread that looks at what every worker runs, a few times per limit.
+//! Ends kernels that run too long: a thread that looks at what every worker runs, a few times per limit. And since it looks anyway, it
+//! has somebody else look for work that lies about.
 //!
 //! What worker and watchdog have in common is one word ([`watched`](super::watched)) and the flag that kernels look at.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::interpreter::Stop;
 use super::watched::Watched;
@@ -31,13 +32,13 @@ impl Post {
 #[derive(Debug)]
 pub(super) struct Watchdog {
     shared: Arc<Shared>,
-    limit: Option<Duration>,
 }
 
-#[derive(Debug)]
 struct Shared {
     posts: Box<[Post]>,
+    limit: Option<Duration>,
     clock: Instant,
+    nudge: Box<dyn Fn() + Send + Sync>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -51,11 +52,16 @@ struct State {
 }
 
 impl Watchdog {
-    /// Watches so many workers; without a limit it never does anything.
-    pub(super) fn new(posts: usize, limit: Option<Duration>, clock: Instant) -> Self {
+    /// Watches so many workers, without a limit only to call `nudge` now and then.
+    pub(super) fn new(
+        posts: usize,
+        limit: Option<Duration>,
+        clock: Instant,
+        nudge: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         let posts = (0..posts).map(|_| Post::new()).collect();
-        let shared = Shared { posts, clock, state: Mutex::default(), changed: Condvar::new() };
-        Self { shared: Arc::new(shared), limit }
+        let (state, changed, nudge) = (Mutex::default(), Condvar::new(), Box::new(nudge));
+        Self { shared: Arc::new(Shared { posts, limit, clock, nudge, state, changed }) }
     }
 
     pub(super) fn post(&self, worker: usize) -> &Post {
@@ -64,12 +70,11 @@ impl Watchdog {
 
     /// A worker is about to work, until it leaves.
     pub(super) fn enter(&self) {
-        let Some(limit) = self.limit else { return };
         let mut state = self.shared.state.lock();
         state.active += 1;
         if !state.running {
             let shared = Arc::clone(&self.shared);
-            let watch = move || shared.run(limit);
+            let watch = move || shared.run();
             let spawned = std::thread::Builder::new().name("fencepost watchdog".into()).spawn(watch);
             // Without a thread nothing is stopped; the next one to enter tries again.
             state.running = spawned.is_ok();
@@ -78,10 +83,8 @@ impl Watchdog {
 
     /// A worker is about to sleep.
     pub(super) fn leave(&self) {
-        if self.limit.is_some() {
-            let mut state = self.shared.state.lock();
-            state.active = state.active.saturating_sub(1);
-        }
+        let mut state = self.shared.state.lock();
+        state.active = state.active.saturating_sub(1);
     }
 }
 
@@ -93,24 +96,35 @@ impl Drop for Watchdog {
 }
 
 impl Shared {
-    fn run(&self, limit: Duration) {
-        // Looks four times a limit: nothing runs longer than a quarter above it.
-        let pause = (limit / 4).clamp(Duration::from_millis(1), Duration::from_secs(1));
+    fn run(&self) {
+        // At least four times a limit: nothing runs longer than a quarter above it.
+        let pause = self.limit.map_or(PAUSE, |limit| (limit / 4).clamp(Duration::from_millis(1), PAUSE));
         let mut idle = 0;
         let mut state = self.state.lock();
         while !state.closed && idle < PATIENCE {
             self.changed.wait_for(&mut state, pause);
-            let now = self.clock.elapsed().saturating_sub(limit);
             idle = if state.active > 0 { 0 } else { idle + 1 };
-            for post in &self.posts {
-                post.watched
-                    .stop_before(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), || post.stop.raise());
+            if let Some(limit) = self.limit {
+                let deadline = self.clock.elapsed().saturating_sub(limit).as_nanos();
+                let deadline = u64::try_from(deadline).unwrap_or(u64::MAX);
+                for post in &self.posts {
+                    post.watched.stop_before(deadline, || post.stop.raise());
+                }
             }
+            MutexGuard::unlocked(&mut state, || (self.nudge)());
         }
         // Whoever enters now finds `running` false and starts another watchdog.
         state.running = false;
     }
 }
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watchdog").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Looks without anybody at work before the watchdog goes home.
 const PATIENCE: u32 = 4;
