@@ -2,8 +2,10 @@
 mod bad_input;
 mod common;
 mod conformance;
+mod faults;
 mod memory;
 mod misuse;
 mod schedules;
 mod smoke;
 mod threads;
+mod transfers;
