@@ -1,6 +1,6 @@
 //! What the `fencepost` tool is made of, for tests and for tools that want to be more than a caller of it.
 //!
-//! [`format`] reads and writes programs.
+//! [`mod@format`] reads and writes programs.
 #![forbid(unsafe_code)]
 
 pub mod format;

@@ -7,6 +7,8 @@ use fencepost_core::Order;
 use fencepost_core::program::value::expected;
 use fencepost_core::program::{Expectation, Program};
 
+use crate::races::{is_needed, races, stale};
+
 fn files() -> Vec<PathBuf> {
     fn add(folder: &Path, files: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -91,5 +93,58 @@ fn they_are_ordered_as_they_say() {
         }
         let expects_stuck = program.expectations.iter().any(|it| matches!(it, Expectation::Stuck { .. }));
         if order.stuck().is_empty() || expects_stuck { Ok(()) } else { Err("something is stuck".to_owned()) }
+    });
+}
+
+#[test]
+fn they_race_as_they_say() {
+    check_all(|program| {
+        let order = Order::of(program).map_err(|error| error.to_string())?;
+        let races = races(program, &order);
+        let expected = |it: &&Expectation| matches!(it, Expectation::Race { .. });
+        for expectation in program.expectations.iter().filter(expected) {
+            if !races.iter().any(|race| race.is_meant(expectation)) {
+                return Err(format!("{expectation:?} is no race"));
+            }
+        }
+        match races.iter().find(|race| !program.expectations.iter().any(|it| race.is_meant(it))) {
+            Some(race) => Err(race.describe(program)),
+            None => Ok(()),
+        }
+    });
+}
+
+#[test]
+fn what_they_see_is_as_fresh_as_they_say() {
+    check_all(|program| {
+        let order = Order::of(program).map_err(|error| error.to_string())?;
+        let mut found = stale(program, &order);
+        let mut said: Vec<String> = Vec::new();
+        for expectation in &program.expectations {
+            if let Expectation::Stale { site } = expectation {
+                said.push(site.clone());
+            }
+        }
+        found.sort();
+        found.dedup();
+        if found == said { Ok(()) } else { Err(format!("stale are {found:?}, said are {said:?}")) }
+    });
+}
+
+#[test]
+fn they_need_what_they_say() {
+    check_all(|program| {
+        for expectation in &program.expectations {
+            let (site, needed) = match expectation {
+                Expectation::Needed { site } => (site, true),
+                Expectation::Redundant { site } => (site, false),
+                _ => continue,
+            };
+            let found = program.locate(site);
+            if found.len() != 1 || is_needed(program, found[0]) != needed {
+                return Err(format!("{expectation:?} does not hold"));
+            }
+        }
+        Ok(())
     });
 }

@@ -2,5 +2,6 @@
 
 mod faults;
 mod files;
+mod races;
 mod random;
 mod round_trip;

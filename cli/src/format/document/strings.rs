@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
         }
         self.at += 1;
         let body_at = self.at;
-        let line = self.rest().find(is_newline).unwrap_or(self.rest().len());
+        let line = self.rest().find(is_newline).unwrap_or_else(|| self.rest().len());
         let end = closing("\"");
         let Some(length) = self.rest()[..line].find(&end) else { return Err(self.unclosed(start)) };
         let body = &self.source[body_at..body_at + length];

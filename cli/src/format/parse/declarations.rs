@@ -44,7 +44,7 @@ impl<'n> Parser<'n> {
         }
         if let Some(former) = self.names.get(kind, name) {
             let what = fields.node.name.value.as_ref();
-            let what = KINDS.iter().find(|kind| **kind == what).copied().unwrap_or(kind.noun());
+            let what = KINDS.iter().find(|kind| **kind == what).copied().unwrap_or_else(|| kind.noun());
             let duplicate = FaultKind::DuplicateName { what, name: name.to_owned() };
             let mut fault = Fault::new(duplicate, entry.value_span, "declared again");
             if let Some(span) = former.span {
