@@ -6,7 +6,7 @@
 //! them is worth a hand-over. What commands take is known from their earlier runs; what is unknown counts as long.
 //!
 //! Reports of the same pass are gathered and handed over together: a counter that every core writes would cost more than the dispatch.
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
@@ -35,10 +35,6 @@ struct Shared {
     watchdog: Watchdog,
     /// Queues of workers that have not started.
     unborn: Mutex<Vec<Deque<Task>>>,
-    /// Workers that have started.
-    born: AtomicU32,
-    /// Workers inside a command that may be long: they will not look for work soon.
-    occupied: AtomicU32,
     /// Reused by submissions.
     ready: Mutex<Vec<SlotIndex>>,
 }
@@ -99,8 +95,6 @@ impl Pool {
                 sleep: Sleep::new(),
                 watchdog: Watchdog::new(threads, floor.limit, floor.clock(), nudge),
                 unborn: Mutex::new(unborn),
-                born: AtomicU32::new(0),
-                occupied: AtomicU32::new(0),
                 ready: Mutex::default(),
                 floor,
             }
@@ -136,10 +130,8 @@ impl Drop for Pool {
 impl Shared {
     /// Work that takes so long can be found now.
     fn bring(self: &Arc<Self>, ns: u64) {
-        fence(Ordering::SeqCst);
-        let awake = self.born.load(Ordering::Relaxed).saturating_sub(self.sleep.sleepers());
-        if ns < WAKE_NS && awake > self.occupied.load(Ordering::Relaxed) {
-            // Somebody will look before it sleeps, and sooner than a sleeper could be woken.
+        if ns < WAKE_NS && self.sleep.will_look() {
+            // Sooner than a sleeper could be woken.
             return;
         }
         self.call(u32::try_from(ns / WAKE_NS).unwrap_or(u32::MAX).max(1));
@@ -156,13 +148,13 @@ impl Shared {
         for _ in 0..missing {
             let Some(local) = unborn.pop() else { return };
             let worker = Worker::new(Arc::clone(self), unborn.len(), local);
-            self.born.fetch_add(1, Ordering::Relaxed);
+            self.sleep.join();
             let spawned = std::thread::Builder::new()
                 .name(format!("fencepost worker {}", unborn.len()))
                 .spawn(move || worker.run());
             if spawned.is_err() {
                 // The queue went with the worker; the others do the work.
-                self.born.fetch_sub(1, Ordering::Relaxed);
+                self.sleep.leave();
                 return;
             }
         }
@@ -345,13 +337,12 @@ impl Worker {
             return self.run_units(job, units, started_ns);
         }
         self.gathered.flush();
-        self.shared.occupied.fetch_add(1, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        self.shared.sleep.occupy();
         if !self.local.is_empty() || !self.shared.injector.is_empty() {
             self.shared.call(u32::try_from(self.local.len()).unwrap_or(u32::MAX).max(1));
         }
         let result = self.run_units(job, units, started_ns);
-        self.shared.occupied.fetch_sub(1, Ordering::SeqCst);
+        self.shared.sleep.release();
         result
     }
 
@@ -392,9 +383,12 @@ impl Worker {
     }
 
     fn help(&mut self, split: &Arc<Split>) {
-        self.shared.occupied.fetch_add(1, Ordering::SeqCst);
+        self.shared.sleep.occupy();
+        if !self.shared.injector.is_empty() {
+            self.shared.call(1);
+        }
         self.help_on(split);
-        self.shared.occupied.fetch_sub(1, Ordering::SeqCst);
+        self.shared.sleep.release();
     }
 
     fn help_on(&mut self, split: &Arc<Split>) {

@@ -18,6 +18,10 @@ use std::sync::{
 #[derive(Debug)]
 pub(super) struct Sleep {
     announced: AtomicU32,
+    /// Workers that there are.
+    workers: AtomicU32,
+    /// Workers inside a command that may be long: they will not look for work soon.
+    occupied: AtomicU32,
     state: Mutex<State>,
     woken: Condvar,
 }
@@ -30,7 +34,41 @@ struct State {
 
 impl Sleep {
     pub(super) fn new() -> Self {
-        Self { announced: AtomicU32::new(0), state: Mutex::new(State::default()), woken: Condvar::new() }
+        Self {
+            announced: AtomicU32::new(0),
+            workers: AtomicU32::new(0),
+            occupied: AtomicU32::new(0),
+            state: Mutex::new(State::default()),
+            woken: Condvar::new(),
+        }
+    }
+
+    /// A worker starts: it will look for work.
+    pub(super) fn join(&self) {
+        self.workers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It did not start after all.
+    pub(super) fn leave(&self) {
+        self.workers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The worker will not look for work soon. It must look now, and call others if there is any.
+    pub(super) fn occupy(&self) {
+        self.occupied.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+
+    /// The worker will look for work again.
+    pub(super) fn release(&self) {
+        self.occupied.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether some worker will look before it sleeps or becomes occupied, so that work which can be found already needs no call.
+    pub(super) fn will_look(&self) -> bool {
+        fence(Ordering::SeqCst);
+        let away = self.announced.load(Ordering::Relaxed) + self.occupied.load(Ordering::Relaxed);
+        self.workers.load(Ordering::Relaxed) > away
     }
 
     /// Says that the worker is about to sleep. It must look for work now, and then [`sleep`](Self::sleep) or
@@ -103,6 +141,56 @@ mod models {
     use loom::thread;
 
     use super::*;
+
+    /// Work that needs no call, because a worker is awake, is found by that worker before it sleeps or becomes occupied.
+    #[test]
+    fn whoever_is_awake_looks() {
+        loom::model(|| {
+            let sleep = Arc::new(Sleep::new());
+            let work = Arc::new(AtomicU32::new(0));
+            sleep.join();
+            let worker = {
+                let (sleep, work) = (Arc::clone(&sleep), Arc::clone(&work));
+                thread::spawn(move || {
+                    sleep.occupy();
+                    let seen = work.load(Ordering::Acquire) == 1;
+                    // The long command would be here: whoever looks at the end of it looks too late.
+                    seen
+                })
+            };
+            work.store(1, Ordering::Release);
+            let trusted = sleep.will_look();
+            let seen = worker.join().unwrap();
+            assert!(seen || !trusted, "the work lies about until the long command has ended");
+        });
+    }
+
+    /// The same with a worker that goes to sleep: trusted or woken, it does the work.
+    #[test]
+    fn trusted_or_woken() {
+        loom::model(|| {
+            let sleep = Arc::new(Sleep::new());
+            let work = Arc::new(AtomicU32::new(0));
+            sleep.join();
+            let worker = {
+                let (sleep, work) = (Arc::clone(&sleep), Arc::clone(&work));
+                thread::spawn(move || {
+                    sleep.announce();
+                    if work.load(Ordering::Acquire) == 1 {
+                        sleep.cancel();
+                    } else {
+                        sleep.sleep();
+                    }
+                    assert_eq!(work.load(Ordering::Acquire), 1);
+                })
+            };
+            work.store(1, Ordering::Release);
+            if !sleep.will_look() {
+                sleep.wake(1);
+            }
+            worker.join().unwrap();
+        });
+    }
 
     /// Work that is brought while a worker goes to sleep is done: loom reports a deadlock where it is not.
     #[test]
