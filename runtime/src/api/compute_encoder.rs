@@ -55,6 +55,8 @@ pub struct ComputeCommandEncoder {
     slots: Vec<Slot>,
     /// Something is bound that is on a heap, so that its memory may have a new owner at the next dispatch.
     on_heap: bool,
+    /// Something is bound by pointer.
+    by_pointer: bool,
     /// Of the last dispatch; absent once anything has changed.
     resolved: Option<Resolved>,
 }
@@ -62,7 +64,7 @@ pub struct ComputeCommandEncoder {
 impl ComputeCommandEncoder {
     pub(crate) fn new(mut core: EncoderCore) -> Self {
         let slots = std::mem::take(&mut core.recorder().slots);
-        Self { core, pipeline: None, slots, on_heap: false, resolved: None }
+        Self { core, pipeline: None, slots, on_heap: false, by_pointer: false, resolved: None }
     }
 
     common_methods!();
@@ -393,6 +395,7 @@ impl ComputeCommandEncoder {
     ) -> Result<(), Error> {
         self.core.check_buffer("`set_buffer`", buffer)?;
         self.on_heap |= buffer.body.core.can_be_lost();
+        self.by_pointer |= by_pointer;
         let place = self.core.recorder().buffer(&buffer.body);
         let bound = BoundBuffer { buffer: place, offset: bytes.start, length: bytes.end - bytes.start };
         self.bind(index, Slot::Buffer { bound, resource: buffer.body.resource, by_pointer })

@@ -84,17 +84,18 @@ impl ComputeCommandEncoder {
         let index = recorder.pipeline(&inner.pipeline);
         let recording = &mut recorder.recording;
         let (bindings, accesses) = (recording.bindings.len(), recording.accesses.len());
-        let mut hidden = Vec::new();
         for (number, need) in inner.needs.iter().enumerate() {
             let slot = self.slots.get(need.slot as usize).copied().unwrap_or_default();
-            if !add(recording, &mut hidden, need, slot) {
+            if !add(recording, need, slot) {
                 recording.bindings.truncate(bindings);
                 recording.accesses.truncate(accesses);
                 return Err(unfit(recording, inner, number, slot));
             }
         }
         let seen = recording.accesses.len() as u32;
-        recording.accesses.append(&mut hidden);
+        if self.by_pointer {
+            add_hidden(recording, &inner.needs, &self.slots);
+        }
         let resolved = Resolved {
             pipeline: index,
             bindings: bindings as u32..recording.bindings.len() as u32,
@@ -108,17 +109,17 @@ impl ComputeCommandEncoder {
 
 /// Adds one binding; false where what is bound does not fit.
 #[inline]
-fn add(recording: &mut Recording, hidden: &mut Vec<Access>, need: &Need, slot: Slot) -> bool {
+fn add(recording: &mut Recording, need: &Need, slot: Slot) -> bool {
     match (need.kind, slot) {
         (BindingKind::Buffer { minimum_bytes, .. }, Slot::Buffer { bound, resource, by_pointer }) => {
             if bound.length < u64::from(minimum_bytes) {
                 return false;
             }
             recording.bindings.push(Bound::Buffer(bound));
-            if let Some(kind) = need.access {
-                let extent = Extent::Bytes(bound.offset..bound.offset + bound.length);
-                let accesses = if by_pointer { hidden } else { &mut recording.accesses };
-                accesses.push(Access { resource, extent, kind, stage: Stage::Dispatch });
+            if let Some(kind) = need.access
+                && !by_pointer
+            {
+                recording.accesses.push(bytes(resource, bound, kind));
             }
             true
         }
@@ -142,6 +143,25 @@ fn add(recording: &mut Recording, hidden: &mut Vec<Access>, need: &Need, slot: S
         }
         _ => false,
     }
+}
+
+/// Adds the accesses that tracking does not see, behind those that it does.
+#[cold]
+fn add_hidden(recording: &mut Recording, needs: &[Need], slots: &[Slot]) {
+    for need in needs {
+        if let Some(Slot::Buffer { bound, resource, by_pointer: true }) = slots.get(need.slot as usize)
+            && let Some(kind) = need.access
+        {
+            recording.accesses.push(bytes(*resource, *bound, kind));
+        }
+    }
+}
+
+/// A kernel's access to bound bytes.
+#[inline]
+fn bytes(resource: ResourceId, bound: BoundBuffer, kind: AccessKind) -> Access {
+    let extent = Extent::Bytes(bound.offset..bound.offset + bound.length);
+    Access { resource, extent, kind, stage: Stage::Dispatch }
 }
 
 fn add_texture(recording: &mut Recording, need: &Need, index: u32, usage: TextureUsage) -> bool {
