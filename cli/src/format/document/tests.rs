@@ -138,9 +138,8 @@ proptest! {
             let end = fault.span.offset() + fault.span.len();
             prop_assert!(source.get(fault.span.offset()..end).is_some());
         }
-        // What the crate reads, the reader reads alike.
-        if let Ok(document) = KdlDocument::parse_v2(&source) {
-            prop_assert!(faults.is_empty(), "{source:?}: {faults:?}");
+        // What both read, they read alike. The crate also reads some of what the notation forbids, `#true"x"` for example.
+        if faults.is_empty() && let Ok(document) = KdlDocument::parse_v2(&source) {
             same_nodes(&nodes, document.nodes(), &source);
         }
     }
