@@ -116,7 +116,8 @@ impl<'a> Filter<'a> {
                 TexturePlace::default(),
                 [width, height],
             )?;
-            blit.generate_mipmaps(&self.levels)
+            // A picture of one texel has no level to make.
+            if self.levels.mipmap_level_count() > 1 { blit.generate_mipmaps(&self.levels) } else { Ok(()) }
         })?;
         first.commit()?;
         stages.push(first);

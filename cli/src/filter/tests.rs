@@ -114,3 +114,11 @@ fn any_legal_order_gives_the_same_picture() {
         }
     }
 }
+
+#[test]
+fn a_picture_of_one_texel_is_its_only_level() {
+    let input = RgbaImage::from_pixel(1, 1, Rgba([1, 2, 3, 255]));
+    for sync in [Sync::Fence, Sync::Events, Sync::Tracked] {
+        assert!(filtered(&Device::cpu(), &input, sync) == [input.clone()]);
+    }
+}
