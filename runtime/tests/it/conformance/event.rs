@@ -62,7 +62,9 @@ fn s6_two_queues_take_turns_inside_one_buffer_each() {
         let mut s6 = S6::new();
         let [qa, qb] = s6.buffers(true, 2);
         let order = if b_first { [qb, qa] } else { [qa, qb] };
-        order.into_iter().for_each(|buffer| drop(s6.s.p.steps().commit([buffer])));
+        for buffer in order {
+            s6.s.p.steps().commit([buffer]);
+        }
         right(
             s6.s.p,
             &[["R1.k", "C2.k"], ["C1.k", "R3.k"], ["C2.k", "R3.k"], ["R1.k", "R3.k"]],

@@ -39,10 +39,13 @@ fn writes_follow_reads_and_writes() {
     let t = tracked(&mut s.p, "T");
     for (label, cb) in [("P1", "cb1"), ("P2", "cb2"), ("P3", "cb3")] {
         s.commit(cb, |items, [a, b, c, ..]| {
-            items.compute(label, |pass| match label {
-                "P1" => drop(pass.dispatch("k", [a], [t])),
-                "P2" => drop(pass.dispatch("k", [t], [b])),
-                _ => drop(pass.dispatch("k", [c], [t])),
+            let [read, write] = match label {
+                "P1" => [a, t],
+                "P2" => [t, b],
+                _ => [c, t],
+            };
+            items.compute(label, |pass| {
+                pass.dispatch("k", [read], [write]);
             });
         });
     }
