@@ -44,6 +44,7 @@ mod plan;
 pub mod program;
 mod slots;
 mod stage;
+pub mod validate;
 
 pub use access::{Access, AccessKind, Conflict};
 pub use extent::Extent;

@@ -36,7 +36,7 @@ fn every_pair_of_random_programs() {
 }
 
 /// A program without its declarations, which are the same for all; and its items.
-fn shown(program: &Program) -> String {
+pub(crate) fn shown(program: &Program) -> String {
     let modes: Vec<_> = program.queues.iter().map(|queue| queue.mode).collect();
     let mut text = format!("{modes:?}\n");
     for buffer in &program.command_buffers {

@@ -5,3 +5,4 @@ mod events;
 mod oracle;
 mod random;
 mod scenarios;
+mod validate;

@@ -37,7 +37,7 @@ enum Cpu {
     Signaled(u64, bool),
     Notify(u64, Vec<Self>),
     Thread(Vec<Self>),
-    Write,
+    Touch(bool, Part),
 }
 
 pub(crate) fn programs() -> impl Strategy<Value = Program> {
@@ -133,7 +133,7 @@ fn cpu() -> impl Strategy<Value = Cpu> {
         1 => any::<u8>().prop_map(Cpu::Completed),
         2 => (0..4u64).prop_map(Cpu::Set),
         1 => (0..4u64, any::<bool>()).prop_map(|(value, timed)| Cpu::Signaled(value, timed)),
-        1 => Just(Cpu::Write),
+        1 => (any::<bool>(), part()).prop_map(|(read, part)| Cpu::Touch(read, part)),
     ];
     leaf.prop_recursive(2, 6, 3, |inner| {
         prop_oneof![
@@ -297,8 +297,8 @@ fn write_steps(
             Cpu::Thread(body) => {
                 steps.thread("t", |steps| write_steps(steps, body, all, queues, &mut *commit));
             }
-            Cpu::Write => {
-                steps.write(ResourceIndex(0));
+            Cpu::Touch(read, part) => {
+                steps.step(if read { Step::Read(part) } else { Step::Write(part) });
             }
         }
     }

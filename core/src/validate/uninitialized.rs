@@ -1,0 +1,91 @@
+//! Reads of what is not defined: bytes that changed their owner, and attachments with nothing in them.
+//!
+//! Two resources of a heap that overlap take turns. When one has been written, what the other holds there is undefined
+//! until somebody writes it under that name (rule 2.3.4). Memory shared on purpose (`same-memory-as`) has one content.
+//! Fresh memory is zero, so a read of what nobody ever wrote is defined, except where a pass asks for an attachment's
+//! content: loading what was never stored cannot be meant.
+use super::finding::{Finding, Kind, Spot, Uninitialized};
+use super::spans::Spans;
+use super::walk::{Deed, Layout, Mark};
+use crate::program::{Placement, Program, ResourceIndex};
+use crate::{AccessKind, Extent};
+
+/// Watches the deeds of a program for undefined reads.
+pub(super) struct Initialization {
+    /// For every byte of every heap, the resource that wrote it last.
+    owners: Vec<Spans<Option<ResourceIndex>>>,
+    /// For every texture that has been an attachment or may be, what has been written.
+    written: Vec<Vec<Extent>>,
+}
+
+impl Initialization {
+    pub(super) fn new(program: &Program, layout: &Layout) -> Self {
+        Self {
+            owners: (0..layout.memories()).map(|_| Spans::default()).collect(),
+            written: program.resources.iter().map(|_| Vec::new()).collect(),
+        }
+    }
+
+    pub(super) fn see(&mut self, deed: &Deed<'_>, program: &Program, findings: &mut Vec<Finding>) {
+        for mark in &deed.marks {
+            let on_heap = matches!(program.resource(mark.resource).placement, Placement::Heap { .. });
+            if mark.attachment.is_some() && mark.kind.reads() {
+                self.load(mark, program, findings);
+            }
+            if on_heap && reads(mark) {
+                self.read(mark, findings);
+            }
+        }
+        for mark in deed.marks.iter().filter(|mark| mark.kind.writes()) {
+            if matches!(program.resource(mark.resource).placement, Placement::Heap { .. }) {
+                self.owners[mark.memory].over(&mark.place, |_, owner| *owner = Some(mark.resource));
+            }
+            let written = &mut self.written[mark.resource.index()];
+            if !written.iter().any(|extent| *extent == mark.extent || *extent == Extent::Whole) {
+                written.push(mark.extent.clone());
+            }
+        }
+    }
+
+    fn read(&mut self, mark: &Mark, findings: &mut Vec<Finding>) {
+        let mut first = None;
+        self.owners[mark.memory].over(&mark.place, |range, owner| {
+            if let Some(owner) = owner.filter(|owner| *owner != mark.resource) {
+                first.get_or_insert((range, owner));
+            }
+        });
+        let Some((range, owner)) = first else { return };
+        let extent = match &mark.extent {
+            Extent::Subresources { .. } => mark.extent.clone(),
+            Extent::Bytes(bytes) => {
+                let base = mark.place.start - bytes.start.min(mark.place.start);
+                Extent::Bytes(range.start - base..range.end - base)
+            }
+            Extent::Whole => Extent::Bytes(range.start - mark.place.start..range.end - mark.place.start),
+        };
+        findings.push(finding(mark, Uninitialized::Alias(owner), extent));
+    }
+
+    fn load(&mut self, mark: &Mark, program: &Program, findings: &mut Vec<Finding>) {
+        let initial = matches!(program.resource(mark.resource).placement, Placement::SameAs(_));
+        let written = &self.written[mark.resource.index()];
+        if !initial && !written.iter().any(|extent| extent.overlaps(&mark.extent)) {
+            findings.push(finding(mark, Uninitialized::Attachment, mark.extent.clone()));
+        }
+    }
+}
+
+/// An attachment's load is judged by itself, and an atomic adds to what is there.
+const fn reads(mark: &Mark) -> bool {
+    matches!(mark.kind, AccessKind::Read | AccessKind::ReadWrite | AccessKind::Atomic)
+}
+
+fn finding(mark: &Mark, what: Uninitialized, extent: Extent) -> Finding {
+    Finding {
+        kind: Kind::Uninitialized(what),
+        first: None,
+        second: Some(Spot::At(mark.locus)),
+        resource: Some(mark.resource),
+        extent: Some(extent),
+    }
+}
