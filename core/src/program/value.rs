@@ -33,6 +33,15 @@ pub fn mix_word(x: u32, read: u32) -> u32 {
     (x ^ read).wrapping_mul(16_777_619)
 }
 
+/// How many CPU writes a step holds, those of its blocks included: the document counts its writes in the order they stand there.
+pub fn cpu_writes(step: &Step) -> u32 {
+    match step {
+        Step::Write(_) => 1,
+        Step::Thread { body, .. } | Step::Notify { body, .. } => body.iter().map(cpu_writes).sum(),
+        _ => 0,
+    }
+}
+
 /// Word `i` of the `n`-th CPU write of a document, `n` counted from 1.
 pub fn cpu_word(n: u32, i: u32) -> u32 {
     n.wrapping_add(i).wrapping_mul(0x9E37_79B9)
@@ -88,7 +97,7 @@ fn words(bytes: &[u8]) -> Vec<u32> {
 /// ```
 pub fn expected(program: &Program) -> Expected {
     let mut machine = Machine::new(program);
-    machine.start_thread(&program.steps, 0, None);
+    machine.start_thread(&program.steps, Place::default(), None);
     while machine.advance() {}
     machine.finish()
 }
@@ -101,9 +110,18 @@ enum Pending<'a> {
     End(CommandBufferIndex),
 }
 
+/// Where a step stands in the document.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// Steps before it.
+    step: u32,
+    /// CPU writes before it.
+    writes: u32,
+}
+
 struct Thread<'a> {
     /// With their numbers in document order.
-    steps: VecDeque<(u32, &'a Step)>,
+    steps: VecDeque<(Place, &'a Step)>,
     /// Not before the event has the value: a notification.
     after: Option<(EventIndex, u64)>,
 }
@@ -118,7 +136,6 @@ struct Machine<'a> {
     committed: Vec<bool>,
     completed: Vec<bool>,
     threads: Vec<Thread<'a>>,
-    cpu_writes: u32,
 }
 
 impl<'a> Machine<'a> {
@@ -157,19 +174,18 @@ impl<'a> Machine<'a> {
             committed: vec![false; program.command_buffers.len()],
             completed: vec![false; program.command_buffers.len()],
             threads: Vec::new(),
-            cpu_writes: 0,
         }
     }
 
-    /// A thread whose first step has this number.
-    fn start_thread(&mut self, steps: &'a [Step], first: u32, after: Option<(EventIndex, u64)>) {
-        let mut number = first;
-        let numbered = steps.iter().map(|step| {
-            let own = number;
-            number += step_count(step);
+    /// A thread whose first step stands here.
+    fn start_thread(&mut self, steps: &'a [Step], first: Place, after: Option<(EventIndex, u64)>) {
+        let mut place = first;
+        let placed = steps.iter().map(|step| {
+            let own = place;
+            place = Place { step: own.step + step_count(step), writes: own.writes + cpu_writes(step) };
             (own, step)
         });
-        self.threads.push(Thread { steps: numbered.collect(), after });
+        self.threads.push(Thread { steps: placed.collect(), after });
     }
 
     fn finish(mut self) -> Expected {
@@ -189,7 +205,7 @@ impl<'a> Machine<'a> {
         }
         // Threads run beside each other; the one whose next step stands first in the document goes first.
         let mut waiting: Vec<usize> = (0..self.threads.len()).collect();
-        waiting.sort_by_key(|&index| self.threads[index].steps.front().map(|step| step.0));
+        waiting.sort_by_key(|&index| self.threads[index].steps.front().map(|step| step.0.step));
         waiting.into_iter().any(|index| self.run_thread(index)) || moved
     }
 
@@ -229,8 +245,8 @@ impl<'a> Machine<'a> {
             return false;
         }
         self.threads[index].after = None;
-        let Some(&(number, step)) = self.threads[index].steps.front() else { return false };
-        if !self.run_step(step, number) {
+        let Some(&(place, step)) = self.threads[index].steps.front() else { return false };
+        if !self.run_step(step, place) {
             return false;
         }
         self.threads[index].steps.pop_front();
@@ -238,9 +254,10 @@ impl<'a> Machine<'a> {
     }
 
     /// Runs a step of the CPU, or answers false where it has to wait.
-    fn run_step(&mut self, step: &'a Step, number: u32) -> bool {
+    fn run_step(&mut self, step: &'a Step, place: Place) -> bool {
+        let inside = Place { step: place.step + 1, ..place };
         match step {
-            Step::Write(part) => self.cpu_write(part),
+            Step::Write(part) => self.cpu_write(part, place.writes + 1),
             Step::Read(part) => {
                 let bytes = self.load(part);
                 self.expected.reads.push((part.clone(), bytes));
@@ -268,9 +285,9 @@ impl<'a> Machine<'a> {
                 return timeout_ms.is_some() || self.events[event.index()] >= *value;
             }
             Step::Notify { event, value, body } => {
-                self.start_thread(body, number + 1, Some((*event, *value)));
+                self.start_thread(body, inside, Some((*event, *value)));
             }
-            Step::Thread { body, .. } => self.start_thread(body, number + 1, None),
+            Step::Thread { body, .. } => self.start_thread(body, inside, None),
             Step::DidModify(_) | Step::MakeAliasable(_) => {}
         }
         true
@@ -386,10 +403,9 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn cpu_write(&mut self, part: &Part) {
-        self.cpu_writes += 1;
+    fn cpu_write(&mut self, part: &Part, n: u32) {
         let length = self.load(part).len() as u32 / 4;
-        let bytes: Vec<u8> = (0..length).flat_map(|i| cpu_word(self.cpu_writes, i).to_le_bytes()).collect();
+        let bytes: Vec<u8> = (0..length).flat_map(|i| cpu_word(n, i).to_le_bytes()).collect();
         self.store(part, &bytes);
     }
 
@@ -543,6 +559,20 @@ mod tests {
         assert_eq!(expected.words(b), [cpu_word(1, 0)]);
         assert_eq!(expected.reads[0].1, expected.bytes(b));
         assert_eq!(expected.waiting, 0);
+    }
+
+    #[test]
+    fn writes_are_counted_as_they_stand_in_the_document() {
+        let mut p = Builder::default();
+        let shared = BufferOptions { storage: StorageMode::Shared, ..BufferOptions::default() };
+        let [a, b] = ["A", "B"].map(|name| p.buffer_with(name, 4, shared));
+        let x = p.shared_event("X");
+        p.steps().notify(x, 1, |then| {
+            then.write(a);
+        });
+        p.steps().write(b).set_signaled_value(x, 1);
+        let expected = expected(&p.build());
+        assert_eq!((expected.words(a), expected.words(b)), (vec![cpu_word(1, 0)], vec![cpu_word(2, 0)]));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use fencepost_core::program::value::cpu_word;
+use fencepost_core::program::value::{cpu_word, cpu_writes};
 use fencepost_core::program::{
     CommandBufferIndex, EventOperation, EventOperationKind, Part, Program, QueueIndex, QueueMode, Step,
 };
@@ -25,7 +25,6 @@ pub(super) struct Cpu {
 struct State {
     /// What was committed; buffers of explicit queues with the commit that tells of their end.
     committed: Vec<(CommandBufferIndex, Option<Commit>)>,
-    writes: u32,
     reads: Vec<Vec<u8>>,
     running: usize,
     failed: Option<Error>,
@@ -64,7 +63,7 @@ impl Cpu {
 
     /// Runs the document, then waits for its threads and for all that was committed. `false` where something still waits at the deadline.
     pub(super) fn run(self: &Arc<Self>) -> Result<bool, Error> {
-        match self.steps(&self.program.steps).and_then(|()| self.finish()) {
+        match self.steps(&self.program.steps, 0).and_then(|()| self.finish()) {
             Ok(()) => Ok(true),
             Err(Stop::Deadline) => Ok(false),
             Err(Stop::Failed(error)) => Err(error),
@@ -75,13 +74,18 @@ impl Cpu {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn steps(self: &Arc<Self>, steps: &[Step]) -> Result<(), Stop> {
-        steps.iter().try_for_each(|step| self.step(step))
+    /// Runs steps; `writes` CPU writes stand before the first in the document.
+    fn steps(self: &Arc<Self>, steps: &[Step], mut writes: u32) -> Result<(), Stop> {
+        for step in steps {
+            self.step(step, writes)?;
+            writes += cpu_writes(step);
+        }
+        Ok(())
     }
 
-    fn step(self: &Arc<Self>, step: &Step) -> Result<(), Stop> {
+    fn step(self: &Arc<Self>, step: &Step, writes: u32) -> Result<(), Stop> {
         match step {
-            Step::Write(part) => self.write(part)?,
+            Step::Write(part) => self.write(part, writes + 1)?,
             Step::Read(part) => self.read(part)?,
             Step::Commit(buffers) => self.commit(buffers)?,
             Step::Enqueue(buffer) => self.buffers[buffer.index()].enqueue()?,
@@ -104,14 +108,15 @@ impl Cpu {
             Step::Notify { event, value, body } => {
                 let (cpu, body) = (Arc::clone(self), body.clone());
                 let event = self.objects.shared_event(&self.program, *event)?;
-                event
-                    .notify(&crate::SharedEventListener::shared(), *value, move |_, _| cpu.run_beside(&body));
+                event.notify(&crate::SharedEventListener::shared(), *value, move |_, _| {
+                    cpu.run_beside(&body, writes)
+                });
             }
             Step::Thread { body, .. } => {
                 self.state().running += 1;
                 let (cpu, body) = (Arc::clone(self), body.clone());
                 std::thread::spawn(move || {
-                    cpu.run_beside(&body);
+                    cpu.run_beside(&body, writes);
                     cpu.state().running -= 1;
                 });
             }
@@ -122,8 +127,8 @@ impl Cpu {
     }
 
     /// Steps on another thread: an error is kept for the end.
-    fn run_beside(self: &Arc<Self>, steps: &[Step]) {
-        if let Err(Stop::Failed(error)) = self.steps(steps) {
+    fn run_beside(self: &Arc<Self>, steps: &[Step], writes: u32) {
+        if let Err(Stop::Failed(error)) = self.steps(steps, writes) {
             self.state().failed.get_or_insert(error);
         }
     }
@@ -194,13 +199,8 @@ impl Cpu {
         }
     }
 
-    fn write(&self, part: &Part) -> Result<(), Error> {
+    fn write(&self, part: &Part, n: u32) -> Result<(), Error> {
         let range = range(&self.program, part);
-        let n = {
-            let mut state = self.state();
-            state.writes += 1;
-            state.writes
-        };
         let contents = self.objects.buffers[part.resource.index()].contents()?;
         for i in 0..(range.end - range.start) / 4 {
             contents.write(range.start + i * 4, &[cpu_word(n, i as u32)])?;
