@@ -135,11 +135,12 @@ impl Engine {
     pub fn end_pass(&mut self, queue: QueueId) {
         if let Some(queue) = self.queues.get_mut(queue.0).filter(|queue| queue.open) {
             queue.end_pass(&mut self.graph);
-            for (fence, upto) in queue.covers.drain(..) {
+            for &(fence, upto) in &queue.covers {
                 if let Some(fence) = self.fences.get_mut(fence.0) {
                     fence.drop_covered(upto, queue.pass);
                 }
             }
+            queue.covers.clear();
         }
     }
 
@@ -160,9 +161,9 @@ impl Engine {
             queue.hold_item(stage, edges);
             queue.hold_serial(site, edges);
             if queue.tracked {
-                let item = Use { node, first, pass: queue.pass, serial: queue.serial, site };
-                let seen = accesses.iter().chain(&queue.declared).filter(|access| access.stage == stage);
-                self.tracker.access_all(seen, &item, self.graph.retired(), edges);
+                let item = Use { node, first, pass: queue.pass, serial: queue.serial, stage, site };
+                self.tracker.access_all(accesses, &item, self.graph.retired(), edges);
+                self.tracker.access_all(&queue.declared, &item, self.graph.retired(), edges);
             }
         };
         self.edges.clear();

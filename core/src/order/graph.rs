@@ -3,7 +3,7 @@
 //! Every edge leads back to an earlier node, so a node is finished the moment it is made. Predecessors that have
 //! completed are dropped, and so are those that another predecessor already follows: exactly with clocks, and by
 //! one look at the other's own predecessors without.
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
 use super::clock::Clocks;
 use super::link::{Handle, Link, Reach};
@@ -51,10 +51,12 @@ impl Graph {
         if let Some(clocks) = &mut self.clocks {
             clocks.push(id, kind, edges);
             self.plan.predecessors.extend_from_slice(clocks.direct_predecessors());
-        } else if let [only] = edges.as_slice() {
-            self.plan.predecessors.push(only.node);
         } else {
-            self.push_reduced(edges);
+            match edges.as_slice() {
+                [] => {}
+                [only] => self.plan.predecessors.push(only.node),
+                several => self.push_reduced(several),
+            }
         }
         let predecessors = start..self.plan.predecessors.len() as u32;
         self.plan.nodes.push(PlanNode { id, kind, predecessors });
@@ -125,25 +127,31 @@ impl Graph {
 
     /// Drops what has completed, sorts latest first, and makes one edge of several from the same node.
     fn clean(&self, edges: &mut Vec<Handle>) {
-        edges.retain(|edge| edge.node >= self.retired);
-        if edges.len() < 2 {
-            return;
-        }
-        if let [first, second] = edges.as_mut_slice() {
-            if first.node < second.node {
-                std::mem::swap(first, second);
+        match edges.as_mut_slice() {
+            [] | [_] => {}
+            [first, second] => match first.node.cmp(&second.node) {
+                Ordering::Less => std::mem::swap(first, second),
+                Ordering::Equal => {
+                    *first = first.joined(second);
+                    edges.pop();
+                }
+                Ordering::Greater => {}
+            },
+            _ => {
+                edges.retain(|edge| self.is_live(edge.node));
+                edges.sort_unstable_by_key(|edge| Reverse(edge.node));
+                edges.dedup_by(|later, kept| {
+                    let same = later.node == kept.node;
+                    if same {
+                        *kept = kept.joined(later);
+                    }
+                    same
+                });
             }
-        } else {
-            edges.sort_unstable_by_key(|edge| Reverse(edge.node));
         }
-        edges.dedup_by(|later, kept| {
-            let same = later.node == kept.node;
-            if same {
-                let link = kept.link().or_else(|| later.link());
-                *kept = kept.through(kept.reach.union(later.reach), link);
-            }
-            same
-        });
+        while edges.last().is_some_and(|edge| !self.is_live(edge.node)) {
+            edges.pop();
+        }
     }
 
     /// Without clocks: an edge is dropped where a later predecessor of this plan has it as its own.

@@ -102,6 +102,11 @@ impl Handle {
         }
     }
 
+    /// Both ways from the same node as one, named after one primitive.
+    pub(crate) fn joined(self, other: &Self) -> Self {
+        self.through(self.reach.union(other.reach), self.link().or_else(|| other.link()))
+    }
+
     pub(crate) const fn is_plain(&self) -> bool {
         self.primitive.is_none()
     }

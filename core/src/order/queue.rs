@@ -153,9 +153,12 @@ impl Queue {
     /// What an item of the stage waits for by its place on the queue and in the pass.
     pub(super) fn hold_item(&self, stage: Stage, edges: &mut Vec<Handle>) {
         let scope = &self.scopes[stage.index()];
-        edges.extend(self.wait);
-        edges.extend(scope.holds.handles());
-        edges.extend(scope.pass.holds.handles());
+        if let Some(wait) = self.wait {
+            edges.push(wait);
+        }
+        for hold in scope.holds.0.iter().chain(&scope.pass.holds.0) {
+            edges.push(hold.handle);
+        }
     }
 
     /// An item takes its place in the pass.
@@ -248,9 +251,17 @@ impl Queue {
 impl StageScope {
     fn end_pass(&mut self, graph: &Graph) {
         let pass = &mut self.pass;
-        self.pending.extend(pass.prefix.take());
-        self.pending.append(&mut pass.pending);
-        self.pending.extend(self.fresh.drain(..));
+        if let Some(prefix) = pass.prefix.take() {
+            self.pending.push(prefix);
+        }
+        for handle in &pass.pending {
+            self.pending.push(*handle);
+        }
+        pass.pending.clear();
+        for handle in &self.fresh {
+            self.pending.push(*handle);
+        }
+        self.fresh.clear();
         pass.holds.0.clear();
         pass.has_item = false;
         self.drop_completed(graph);

@@ -15,7 +15,9 @@ impl Queue {
     /// What the next command of a serial pass follows.
     pub(super) fn hold_serial(&self, site: Site, edges: &mut Vec<Handle>) {
         if self.open && self.serial {
-            edges.extend(self.last.iter().map(|&node| Handle::full(node, Primitive::SerialPass, site)));
+            for &node in &self.last {
+                edges.push(Handle::full(node, Primitive::SerialPass, site));
+            }
         }
     }
 
@@ -23,7 +25,9 @@ impl Queue {
     pub(super) fn end_command(&mut self, items: &[NodeId]) {
         if self.serial {
             self.last.clear();
-            self.last.extend_from_slice(items);
+            for &node in items {
+                self.last.push(node);
+            }
         }
     }
 }

@@ -18,13 +18,11 @@
 //! of it; this is what keeps the records short.
 use core::ops::Range;
 
-use smallvec::SmallVec;
-
 use super::graph::Graph;
 use super::link::{Handle, Primitive, Reach};
 use crate::place::{ResourceDescriptor, ResourceShape, Tracking};
 use crate::slots::Slots;
-use crate::{Access, AccessKind, Extent, MemoryId, NodeId, PassId, ResourceId, Site};
+use crate::{Access, AccessKind, Extent, MemoryId, NodeId, PassId, ResourceId, Site, Stage};
 
 /// All that is tracked on a device.
 #[derive(Debug)]
@@ -44,6 +42,8 @@ pub(super) struct Use {
     pub(super) first: NodeId,
     pub(super) pass: PassId,
     pub(super) serial: bool,
+    /// Only accesses of this stage are its own.
+    pub(super) stage: Stage,
     pub(super) site: Site,
 }
 
@@ -74,14 +74,23 @@ struct Span {
     current: Uses,
 }
 
+/// Nearly always there is one write at most and one read, which therefore have places of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Uses {
-    writes: List,
-    reads: List,
-    atomics: List,
+    /// A write, where there is any.
+    write: Option<NodeId>,
+    /// A read, where there is any.
+    read: Option<NodeId>,
+    /// All others.
+    more: Vec<Used>,
 }
 
-type List = SmallVec<[NodeId; 2]>;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Used {
+    node: NodeId,
+    /// Never [`AccessKind::ReadWrite`], which is a write here.
+    kind: AccessKind,
+}
 
 impl Tracker {
     pub(super) const fn new() -> Self {
@@ -110,23 +119,22 @@ impl Tracker {
 
     /// How many uses it holds.
     pub(super) fn records(&self) -> usize {
-        let uses = |uses: &Uses| uses.writes.len() + uses.reads.len() + uses.atomics.len();
         let spans = |spans: &Spans| {
-            spans.list.iter().map(|span| 1 + uses(&span.before) + uses(&span.current)).sum::<usize>()
+            spans.list.iter().map(|span| 1 + span.before.len() + span.current.len()).sum::<usize>()
         };
         let resources: usize = self.resources.iter().map(|(_, own)| spans(own)).sum();
         resources + self.memories.iter().map(spans).sum::<usize>()
     }
 
     /// Records accesses of one item and adds what they wait for.
-    pub(super) fn access_all<'a>(
+    pub(super) fn access_all(
         &mut self,
-        accesses: impl Iterator<Item = &'a Access>,
+        accesses: &[Access],
         item: &Use,
         retired: NodeId,
         edges: &mut Vec<Handle>,
     ) {
-        for access in accesses {
+        for access in accesses.iter().filter(|access| access.stage == item.stage) {
             let Some((descriptor, spans)) = self.resources.get_mut(access.resource.0) else { continue };
             match descriptor.tracking {
                 Tracking::Untracked => {}
@@ -168,10 +176,10 @@ impl Tracker {
 fn each_range(descriptor: &ResourceDescriptor, extent: &Extent, mut found: impl FnMut(Range<u64>)) {
     let length = descriptor.bytes.end.saturating_sub(descriptor.bytes.start);
     match (descriptor.shape, extent) {
-        (_, extent) if extent.is_empty() => {}
         (ResourceShape::Buffer, Extent::Bytes(bytes)) => {
             found(bytes.start.min(length)..bytes.end.min(length))
         }
+        (_, extent) if extent.is_empty() => {}
         (ResourceShape::Texture { mips, slices }, Extent::Subresources { mips: m, slices: s }) => {
             let whole = u64::from(slices);
             let (first, last) = (u64::from(s.start), u64::from(s.end.min(slices)));
@@ -257,7 +265,7 @@ impl Spans {
         self.list.retain_mut(|span| {
             span.before.drop_completed(retired);
             span.current.drop_completed(retired);
-            !(span.before.is_empty() && span.current.is_empty())
+            span.before.len() + span.current.len() > 0
         });
         self.list.dedup_by(|next, span| {
             let same = next.range.start == span.range.end
@@ -278,98 +286,130 @@ impl Span {
         Self { range, pass: PassId(0), before: Uses::default(), writes_read: false, current: Uses::default() }
     }
 
+    /// Records a use and adds what it waits for. `true` where a list has grown long.
     fn access(&mut self, kind: AccessKind, item: &Use, retired: NodeId, edges: &mut Vec<Handle>) -> bool {
         if self.pass != item.pass {
             self.next_pass(item.pass, retired);
         }
-        let before = &self.before;
-        let mut wait = |nodes: &[NodeId]| {
-            edges.extend(nodes.iter().map(|&node| Handle::full(node, Primitive::HazardTracking, item.site)));
-        };
-        if kind == AccessKind::Read || !self.writes_read {
-            wait(&before.writes);
+        let kind = if kind == AccessKind::ReadWrite { AccessKind::Write } else { kind };
+        // In a serial pass, earlier commands have waited for this one.
+        let earlier = item.serial && self.current.len() > 0;
+        if !(earlier && self.current.waited(kind, item)) {
+            let follows_writes = self.writes_read && kind != AccessKind::Read;
+            let mut wait = |used: Used| {
+                let conflict = kind == AccessKind::Write || used.kind != kind;
+                if conflict && !(follows_writes && used.kind == AccessKind::Write) {
+                    edges.push(Handle::full(used.node, Primitive::HazardTracking, item.site));
+                }
+            };
+            self.before.each(&mut wait);
         }
-        if kind != AccessKind::Atomic {
-            wait(&before.atomics);
+        if earlier {
+            self.current.stand_for(kind, item.first);
         }
-        if kind != AccessKind::Read {
-            wait(&before.reads);
-        }
-        self.current.add(kind, item)
+        self.current.add(Used { node: item.node, kind });
+        self.current.more.len() > CROWD
     }
 
     /// What the latest pass did joins what came before; a write of it stands for all that came before.
     fn next_pass(&mut self, pass: PassId, retired: NodeId) {
         self.pass = pass;
-        if self.current.writes.is_empty() {
-            if self.before.reads.len() + self.before.atomics.len() > CROWD / 2 {
+        if self.current.write.is_some() {
+            std::mem::swap(&mut self.before, &mut self.current);
+            self.writes_read = false;
+        } else {
+            if self.before.more.len() > CROWD / 2 {
                 self.before.drop_completed(retired);
             }
-            self.writes_read |= !self.current.reads.is_empty();
-            self.before.reads.extend_from_slice(&self.current.reads);
-            self.before.atomics.extend_from_slice(&self.current.atomics);
-            self.current.clear();
-        } else {
-            std::mem::swap(&mut self.before, &mut self.current);
-            self.current.clear();
-            self.writes_read = false;
+            self.writes_read |= self.current.read.is_some();
+            self.current.each(|used| self.before.add(used));
         }
+        self.current.clear();
     }
 }
 
 impl Uses {
-    /// `true` where a list has grown long.
-    fn add(&mut self, kind: AccessKind, item: &Use) -> bool {
-        if item.serial && matches!(kind, AccessKind::Write | AccessKind::ReadWrite) {
-            // In a serial pass a command follows all earlier ones: a write stands for all their uses, and any use
-            // for those of its kind.
-            self.drop_completed(item.first);
+    fn len(&self) -> usize {
+        usize::from(self.write.is_some()) + usize::from(self.read.is_some()) + self.more.len()
+    }
+
+    fn each(&self, mut seen: impl FnMut(Used)) {
+        if let Some(node) = self.write {
+            seen(Used { node, kind: AccessKind::Write });
         }
-        match kind {
-            AccessKind::Read => add_once(&mut self.reads, item),
-            AccessKind::Write | AccessKind::ReadWrite => add_once(&mut self.writes, item),
-            AccessKind::Atomic => add_once(&mut self.atomics, item),
+        if let Some(node) = self.read {
+            seen(Used { node, kind: AccessKind::Read });
+        }
+        self.more.iter().copied().for_each(seen);
+    }
+
+    fn add(&mut self, new: Used) {
+        let place = match new.kind {
+            AccessKind::Read => Some(&mut self.read),
+            AccessKind::Write | AccessKind::ReadWrite => Some(&mut self.write),
+            AccessKind::Atomic => None,
+        };
+        match place {
+            Some(place) if place.is_none_or(|node| node == new.node) => *place = Some(new.node),
+            _ if self.more.last() == Some(&new) => {}
+            _ => self.more.push(new),
         }
     }
 
-    fn gather(&mut self, graph: &mut Graph) {
-        gather(&mut self.writes, graph);
-        gather(&mut self.reads, graph);
-        gather(&mut self.atomics, graph);
+    /// Whether an earlier command of the same serial pass has waited for all that a use of this kind waits for.
+    fn waited(&self, kind: AccessKind, item: &Use) -> bool {
+        let earlier = |node: NodeId| node < item.first;
+        self.write.is_some_and(earlier)
+            || kind == AccessKind::Read && self.read.is_some_and(earlier)
+            || self.more.iter().any(|used| used.kind == kind && earlier(used.node))
+    }
+
+    /// In a serial pass a command follows all earlier ones: a write stands for all their uses, and any use for those
+    /// of its kind.
+    fn stand_for(&mut self, kind: AccessKind, first: NodeId) {
+        self.retain(|used| used.node >= first || kind != AccessKind::Write && kind != used.kind);
     }
 
     fn drop_completed(&mut self, below: NodeId) {
-        self.writes.retain(|node| *node >= below);
-        self.reads.retain(|node| *node >= below);
-        self.atomics.retain(|node| *node >= below);
+        self.retain(|used| used.node >= below);
     }
 
-    fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.reads.is_empty() && self.atomics.is_empty()
+    fn retain(&mut self, keep: impl Fn(Used) -> bool) {
+        self.write = self.write.filter(|&node| keep(Used { node, kind: AccessKind::Write }));
+        self.read = self.read.filter(|&node| keep(Used { node, kind: AccessKind::Read }));
+        if !self.more.is_empty() {
+            self.more.retain(|used| keep(*used));
+            let mut next = |kind| {
+                let place = self.more.iter().position(|used| used.kind == kind)?;
+                Some(self.more.remove(place).node)
+            };
+            self.write = self.write.or_else(|| next(AccessKind::Write));
+            self.read = self.read.or_else(|| next(AccessKind::Read));
+        }
+    }
+
+    /// Makes one use of all those of a kind.
+    fn gather(&mut self, graph: &mut Graph) {
+        if self.more.len() <= CROWD {
+            return;
+        }
+        let mut edges = Vec::new();
+        for kind in [AccessKind::Read, AccessKind::Write, AccessKind::Atomic] {
+            self.each(|used| edges.extend((used.kind == kind).then(|| Handle::plain(used.node))));
+            self.more.retain(|used| used.kind != kind);
+            let all = graph.gather(&mut edges, Reach::NONE, None).map(|handle| handle.node);
+            match kind {
+                AccessKind::Read => self.read = all,
+                AccessKind::Write | AccessKind::ReadWrite => self.write = all,
+                AccessKind::Atomic => self.more.extend(all.map(|node| Used { node, kind })),
+            }
+        }
     }
 
     fn clear(&mut self) {
-        self.writes.clear();
-        self.reads.clear();
-        self.atomics.clear();
-    }
-}
-
-fn add_once(list: &mut List, item: &Use) -> bool {
-    if item.serial {
-        list.retain(|node| *node >= item.first);
-    }
-    if list.last() != Some(&item.node) {
-        list.push(item.node);
-    }
-    list.len() > CROWD
-}
-
-fn gather(list: &mut List, graph: &mut Graph) {
-    if list.len() > CROWD {
-        let mut edges: Vec<Handle> = list.iter().map(|&node| Handle::plain(node)).collect();
-        list.clear();
-        list.extend(graph.gather(&mut edges, Reach::NONE, None).map(|handle| handle.node));
+        self.write = None;
+        self.read = None;
+        self.more.clear();
     }
 }
 
