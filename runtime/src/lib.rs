@@ -80,7 +80,20 @@ pub use crate::error::{Error, ErrorKind, Fault};
 pub use crate::shader::{Function, HostBinding, HostBuffer, HostContext, ShaderError, ShaderErrorKind, lane};
 pub use crate::signal::SharedEventListener;
 
-/// The example of the README compiles and runs.
+/// The examples of the README and of the manual compile and run.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod pages {
+    macro_rules! page {
+        ($name:ident, $path:literal) => {
+            #[doc = include_str!($path)]
+            struct $name;
+        };
+    }
+    page!(Readme, "../../README.md");
+    page!(Tracking, "../../docs/manual/tracking.md");
+    page!(Barriers, "../../docs/manual/barriers.md");
+    page!(QueueBarriers, "../../docs/manual/queue-barriers.md");
+    page!(Fences, "../../docs/manual/fences.md");
+    page!(Events, "../../docs/manual/events.md");
+    page!(CpuSide, "../../docs/manual/cpu-side.md");
+}
