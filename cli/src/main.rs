@@ -13,9 +13,9 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
 
-/// Metal's resource synchronization on Linux.
+/// Metal's resource synchronization at work: filters a picture in stages that must follow each other, and lists the devices.
 #[derive(Debug, Parser)]
-#[command(name = "fencepost", version, about)]
+#[command(name = "fencepost", version)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,

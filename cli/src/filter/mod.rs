@@ -33,10 +33,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Sync::Fence)]
     sync: Sync,
     /// Writes one picture in the input's size, blended from the levels around this one (0 is the input), instead of all levels
-    /// beside each other.
-    #[arg(long)]
+    /// beside each other. A number beyond the last level means the last.
+    #[arg(long, allow_negative_numbers = true)]
     level: Option<f32>,
-    /// How many levels to make and blur below level 0; as many as there are by default.
+    /// How many levels to make and blur below level 0: all by default, and no more than there are.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     levels: Option<u32>,
     /// The blur's standard deviation, in texels of each level: up to 21.
@@ -70,6 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.level.is_some_and(|level| !level.is_finite() || level < 0.0) {
         return Err(Failure::Input("--level takes a number from 0 up".to_owned()));
     }
+    picture::check_output(&arguments.output)?;
     let input = picture::load(&arguments.picture)?;
     let device = Device::system_default();
     if let Some(seed) = arguments.seed {

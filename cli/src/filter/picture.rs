@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image::imageops::{self, FilterType};
-use image::{Rgba, RgbaImage};
+use image::{ImageFormat, Rgba, RgbaImage};
 
 use crate::Failure;
 
@@ -12,6 +12,18 @@ pub(crate) fn load(path: &Path) -> Result<RgbaImage, Failure> {
     let picture = image::open(path)
         .map_err(|error| Failure::Input(format!("cannot read the picture {}: {error}", path.display())))?;
     Ok(picture.to_rgba8())
+}
+
+/// That a picture of this name can be written, before work is spent on it.
+pub(crate) fn check_output(path: &Path) -> Result<(), Failure> {
+    let known = ImageFormat::from_path(path).is_ok_and(|format| format.writing_enabled());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mend = match folder {
+        _ if !known => "The name must end in .png or .jpg".to_owned(),
+        Some(folder) if !folder.is_dir() => format!("There is no folder {}", folder.display()),
+        _ => return Ok(()),
+    };
+    Err(Failure::Input(format!("cannot write a picture to {}. {mend}", path.display())))
 }
 
 /// Writes a picture; the ending of the name says how. Formats without transparency get the colours alone.
@@ -69,6 +81,21 @@ mod tests {
 
     fn grey(width: u32, height: u32, value: u8) -> RgbaImage {
         RgbaImage::from_pixel(width, height, Rgba([value, value, value, 255]))
+    }
+
+    #[test]
+    fn names_that_say_no_format_or_no_folder_are_refused() {
+        let folder = std::env::temp_dir();
+        for good in ["out.png", "out.JPG"] {
+            assert!(check_output(&folder.join(good)).is_ok(), "{good}");
+            assert!(check_output(Path::new(good)).is_ok(), "{good} in the folder of the call");
+        }
+        for (bad, mend) in
+            [("out", ".png"), ("out.xyz", ".png"), ("out.gif", ".png"), ("nowhere/out.png", "folder")]
+        {
+            let refused = check_output(&folder.join("fencepost-none").join(bad)).expect_err(bad).to_string();
+            assert!(refused.contains(mend), "{refused}");
+        }
     }
 
     #[test]

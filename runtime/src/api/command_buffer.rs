@@ -216,9 +216,10 @@ impl CommandBuffer {
         &self,
         dispatch_type: DispatchType,
     ) -> Result<ComputeCommandEncoder, Error> {
-        const CALL: &str = "`compute_command_encoder_with_dispatch_type(Serial)`";
+        const CALL: &str = "`compute_command_encoder_with_dispatch_type`";
         if dispatch_type == DispatchType::Serial {
-            self.shared.check_tracked(CALL, "Put barriers between commands that depend on each other")?;
+            const SERIAL: &str = "`compute_command_encoder_with_dispatch_type(Serial)`";
+            self.shared.check_tracked(SERIAL, "Put barriers between commands that depend on each other")?;
         }
         self.encoder(CALL, PassKind::Compute, dispatch_type).map(ComputeCommandEncoder::new)
     }

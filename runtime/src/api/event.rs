@@ -179,7 +179,7 @@ pub(crate) fn usable(
 ) -> Result<Arc<EventBody>, Error> {
     let sealed::Inside { body, owner } = event.inside();
     if let Some(owner) = owner {
-        device.owns(owner, || format!("event `{}`", body.label()), user)?;
+        device.owns(owner, || body.describe(), user)?;
     }
     Ok(Arc::clone(body))
 }

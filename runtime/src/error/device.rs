@@ -20,7 +20,8 @@ pub(crate) enum DeviceError {
     #[error("this work did not run, because what it waits for failed: {first}")]
     Dependency { first: Error },
     #[error(
-        "the wait for event `{event}` to reach {value} timed out after {limit_ms} ms. Signal the value, or wait less early"
+        "the wait for {event} to reach {value} timed out after {limit_ms} ms. \
+         Signal the value, or allow more time with `Device::set_event_timeout`"
     )]
     EventTimeout { event: String, value: u64, limit_ms: u128 },
 }

@@ -9,7 +9,9 @@ pub(crate) enum EncodeError {
     EncoderOpen { call: &'static str, buffer: String, encoder: String },
     #[error("{call} on {buffer}, which was committed already. Make a new command buffer for more work")]
     Committed { call: &'static str, buffer: String },
-    #[error("{call} on {buffer}, which has not begun. Call `begin` with a command allocator first")]
+    #[error(
+        "{call} on {buffer}, which has not begun, or not again since its commit. Call `begin` with a command allocator first"
+    )]
     NotBegun { call: &'static str, buffer: String },
     #[error("{call} on {buffer}, which has ended. Commit it, or call `begin` to record it anew")]
     Ended { call: &'static str, buffer: String },
@@ -30,7 +32,8 @@ pub(crate) enum EncodeError {
         mend: &'static str,
     },
     #[error(
-        "{what} belongs to device `{theirs}`, but {user} belongs to device `{ours}`. Use objects of one device"
+        "{what} belongs to device `{theirs}`, but {user} belongs to another one, `{ours}`. Use objects of one device: \
+         each call that opens a device opens another, so open one and clone it"
     )]
     WrongDevice { what: String, theirs: String, user: String, ours: String },
     #[error("{buffer} belongs to another queue than {queue}. Commit it to the queue that made it")]

@@ -102,6 +102,14 @@ impl EventBody {
         self.table.lock().label.clone()
     }
 
+    /// "event `label`", for messages.
+    pub(crate) fn describe(&self) -> String {
+        match &*self.label() {
+            "" => "event without a label".to_owned(),
+            label => format!("event `{label}`"),
+        }
+    }
+
     pub(crate) fn set_label(&self, label: &str) {
         label.clone_into(&mut self.table.lock().label);
     }

@@ -185,7 +185,7 @@ impl Submission {
     ) -> Step {
         let limit_ms = state.event_timeout.unwrap_or_default().as_millis();
         state.unhold(queue);
-        committed.state.fail(&DeviceError::EventTimeout { event: event.label(), value, limit_ms }.into());
+        committed.state.fail(&DeviceError::EventTimeout { event: event.describe(), value, limit_ms }.into());
         break_rest(committed, after);
         Step::Done
     }

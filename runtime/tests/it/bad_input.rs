@@ -247,7 +247,7 @@ fn objects_of_another_device_are_refused() {
     misuse(
         work.encode_signal_event(&theirs.new_event(), 1),
         ErrorKind::WrongDevice,
-        &["event", "command buffer"],
+        &["event without a label", "command buffer", "open one and clone it"],
     );
     let mut encoder = work.compute_command_encoder().expect("it is open");
     let kind = ErrorKind::WrongDevice;

@@ -26,6 +26,8 @@ fn a_second_encoder_is_refused_until_the_first_ends() {
     misuse(work.blit_command_encoder(), ErrorKind::EncoderOpen, &["compute encoder"]);
     misuse(work.compute_command_encoder(), ErrorKind::EncoderOpen, &["compute encoder"]);
     misuse(work.push_debug_group("group"), ErrorKind::EncoderOpen, &["compute encoder"]);
+    let concurrent = work.compute_command_encoder_with_dispatch_type(DispatchType::Concurrent);
+    misuse(concurrent, ErrorKind::EncoderOpen, &["`compute_command_encoder_with_dispatch_type` on"]);
     drop(first);
     work.blit_command_encoder().expect("dropping an encoder ends it").end_encoding();
     run(&work);
