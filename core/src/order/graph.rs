@@ -154,11 +154,13 @@ impl Graph {
         }
     }
 
-    /// Without clocks: an edge is dropped where a later predecessor of this plan has it as its own.
+    /// Without clocks: an edge is dropped where a later predecessor of this plan has it as its own. Long lists go out
+    /// as they are: looking at all of them costs more than a few edges too many.
     fn push_reduced(&mut self, edges: &[Handle]) {
         let first = self.plan.nodes.first().map_or(self.next, |node| node.id);
         for (index, edge) in edges.iter().enumerate() {
-            let covered = edges[..index.min(LOOKED_AT)].iter().any(|later| {
+            let later = if edges.len() > LOOKED_AT { &[] } else { &edges[..index] };
+            let covered = later.iter().any(|later| {
                 let place = later.node.0.wrapping_sub(first.0) as usize;
                 self.plan.nodes.get(place).is_some_and(|node| {
                     let own = self.plan.predecessors_of(node);

@@ -164,9 +164,11 @@ impl Tracker {
                 Tracked::Resource(resource) => self.resources.get_mut(resource.0).map(|(_, spans)| spans),
                 Tracked::Memory(memory) => self.memories.get_mut(memory.0),
             };
+            // Neighbours have often been used by the same items; they share a gate.
+            let (mut before, mut current) = (Gathered::default(), Gathered::default());
             for span in spans.into_iter().flat_map(|spans| &mut spans.list) {
-                span.before.gather(graph);
-                span.current.gather(graph);
+                before.gather(&mut span.before, CROWD_BEFORE, graph);
+                current.gather(&mut span.current, CROWD, graph);
             }
         }
     }
@@ -292,8 +294,9 @@ impl Span {
             self.next_pass(item.pass, retired);
         }
         let kind = if kind == AccessKind::ReadWrite { AccessKind::Write } else { kind };
-        // In a serial pass, earlier commands have waited for this one.
-        let earlier = item.serial && self.current.len() > 0;
+        let others = self.current.len() > 0;
+        // Commands of a serial pass follow each other.
+        let earlier = item.serial && others;
         if !(earlier && self.current.waited(kind, item)) {
             let follows_writes = self.writes_read && kind != AccessKind::Read;
             let mut wait = |used: Used| {
@@ -308,7 +311,8 @@ impl Span {
             self.current.stand_for(kind, item.first);
         }
         self.current.add(Used { node: item.node, kind });
-        self.current.more.len() > CROWD
+        // What came before is worth a gate only if it is waited for more than once.
+        self.before.more.len() > CROWD_BEFORE && others || self.current.more.len() > CROWD
     }
 
     /// What the latest pass did joins what came before; a write of it stands for all that came before.
@@ -390,9 +394,6 @@ impl Uses {
 
     /// Makes one use of all those of a kind.
     fn gather(&mut self, graph: &mut Graph) {
-        if self.more.len() <= CROWD {
-            return;
-        }
         let mut edges = Vec::new();
         for kind in [AccessKind::Read, AccessKind::Write, AccessKind::Atomic] {
             self.each(|used| edges.extend((used.kind == kind).then(|| Handle::plain(used.node))));
@@ -413,6 +414,31 @@ impl Uses {
     }
 }
 
-/// A list of more uses than this becomes a gate.
+/// The list gathered last, as it was and as it is.
+#[derive(Debug, Default)]
+struct Gathered {
+    from: Uses,
+    to: Uses,
+}
+
+impl Gathered {
+    /// Makes few uses of many.
+    fn gather(&mut self, uses: &mut Uses, most: usize, graph: &mut Graph) {
+        if uses.more.len() <= most {
+            return;
+        }
+        if *uses != self.from {
+            self.from = uses.clone();
+            uses.gather(graph);
+            self.to = uses.clone();
+        } else {
+            *uses = self.to.clone();
+        }
+    }
+}
+
+/// A list of more uses than this becomes gates.
 const CROWD: usize = 16;
+/// The same for uses that several items wait for.
+const CROWD_BEFORE: usize = 2;
 const SPANS_LEAST: usize = 32;
