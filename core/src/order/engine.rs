@@ -11,7 +11,7 @@ use crate::place::{Places, ResourceDescriptor, ResourceShape};
 use crate::plan::{NodeKind, Plan};
 use crate::program::QueueMode;
 use crate::slots::Slots;
-use crate::{Access, FenceId, MemoryId, NodeId, PassId, QueueId, ResourceId, Site, Stage, Stages};
+use crate::{Access, FenceId, MemoryId, NodeId, PassId, QueueId, ResourceId, Site, Stages};
 
 /// Happens-before among the work of one device.
 ///
@@ -123,9 +123,11 @@ impl Engine {
 
     /// Opens a pass on a queue; one that is still open ends. In a `serial` pass each command waits for the one before.
     pub fn begin_pass(&mut self, queue: QueueId, serial: bool) -> PassId {
-        self.end_pass(queue);
         self.next_pass.0 += 1;
         if let Some(queue) = self.queues.get_mut(queue.0) {
+            if queue.open {
+                end_pass(queue, &mut self.graph, &mut self.fences);
+            }
             queue.begin_pass(self.next_pass, serial);
         }
         self.next_pass
@@ -134,13 +136,7 @@ impl Engine {
     /// Ends the open pass of a queue.
     pub fn end_pass(&mut self, queue: QueueId) {
         if let Some(queue) = self.queues.get_mut(queue.0).filter(|queue| queue.open) {
-            queue.end_pass(&mut self.graph);
-            for &(fence, upto) in &queue.covers {
-                if let Some(fence) = self.fences.get_mut(fence.0) {
-                    fence.drop_covered(upto, queue.pass);
-                }
-            }
-            queue.covers.clear();
+            end_pass(queue, &mut self.graph, &mut self.fences);
         }
     }
 
@@ -149,7 +145,6 @@ impl Engine {
     /// An access counts for the item of its stage.
     pub fn command(&mut self, queue: QueueId, stages: Stages, accesses: &[Access]) -> NodeId {
         let first = self.graph.next();
-        let site = self.site;
         let Some(queue) = self.queues.get_mut(queue.0) else {
             self.edges.clear();
             for stage in stages.iter_stages() {
@@ -157,37 +152,28 @@ impl Engine {
             }
             return first;
         };
-        let mut collect = |queue: &Queue, stage: Stage, node: NodeId, edges: &mut Vec<Handle>| {
-            queue.hold_item(stage, edges);
-            queue.hold_serial(site, edges);
-            if queue.tracked {
-                let item = Use { node, first, pass: queue.pass, serial: queue.serial, stage, site };
-                self.tracker.access_all(accesses, &item, self.graph.retired(), edges);
-                self.tracker.access_all(&queue.declared, &item, self.graph.retired(), edges);
-            }
-        };
-        self.edges.clear();
+        let (pass, serial, site) = (queue.pass, queue.serial, self.site);
+        let item = |node, stage| Use { node, first, pass, serial, stage, site };
         let mut all = stages.iter_stages();
         if let (Some(stage), None) = (all.next(), all.next()) {
-            collect(queue, stage, first, &mut self.edges);
-            let node = self.graph.push(NodeKind::Item { stage }, &mut self.edges);
-            queue.add_item(stage, node);
-            queue.end_command(&[node]);
+            self.edges.clear();
+            collect(queue, &mut self.tracker, accesses, &item(first, stage), &self.graph, &mut self.edges);
+            self.graph.push(NodeKind::Item { stage }, &mut self.edges);
+            queue.add_item(stage, first);
         } else {
             // All edges are collected before any node is made, so that the names of the items are consecutive.
-            let mut items = SmallVec::<[(Stage, NodeId, Vec<Handle>); 2]>::new();
+            let mut items = SmallVec::<[(Use, Vec<Handle>); 2]>::new();
             for (stage, number) in stages.iter_stages().zip(first.0..) {
-                let mut edges = Vec::new();
-                collect(queue, stage, NodeId(number), &mut edges);
-                items.push((stage, NodeId(number), edges));
+                let (item, mut edges) = (item(NodeId(number), stage), Vec::new());
+                collect(queue, &mut self.tracker, accesses, &item, &self.graph, &mut edges);
+                items.push((item, edges));
             }
-            for (stage, node, edges) in &mut items {
+            for (Use { stage, node, .. }, edges) in &mut items {
                 self.graph.push(NodeKind::Item { stage: *stage }, edges);
                 queue.add_item(*stage, *node);
             }
-            let nodes: SmallVec<[NodeId; 2]> = items.iter().map(|item| item.1).collect();
-            queue.end_command(&nodes);
         }
+        queue.end_command(first, self.graph.next());
         self.tracker.gather_crowds(&mut self.graph);
         first
     }
@@ -243,6 +229,36 @@ impl Engine {
     pub(super) const fn link(&self, primitive: Primitive) -> Option<Link> {
         Some(Link { primitive, site: self.site })
     }
+}
+
+/// Adds what an item waits for.
+#[inline]
+fn collect(
+    queue: &Queue,
+    tracker: &mut Tracker,
+    accesses: &[Access],
+    item: &Use,
+    graph: &Graph,
+    edges: &mut Vec<Handle>,
+) {
+    queue.hold_item(item.stage, edges);
+    queue.hold_serial(item.site, edges);
+    if queue.tracked {
+        tracker.access_all(accesses, item, graph.retired(), edges);
+        if !queue.declared.is_empty() {
+            tracker.access_all(&queue.declared, item, graph.retired(), edges);
+        }
+    }
+}
+
+fn end_pass(queue: &mut Queue, graph: &mut Graph, fences: &mut Slots<Fence>) {
+    queue.end_pass(graph);
+    for &(fence, upto) in &queue.covers {
+        if let Some(fence) = fences.get_mut(fence.0) {
+            fence.drop_covered(upto, queue.pass);
+        }
+    }
+    queue.covers.clear();
 }
 
 impl Places for Engine {

@@ -11,6 +11,8 @@
 //!
 //! A hold enters the next prefix as an item would. That is what joins two primitives whose scopes meet where no
 //! command lies.
+use core::ops::Range;
+
 use smallvec::SmallVec;
 
 use super::graph::Graph;
@@ -19,7 +21,7 @@ use crate::{Access, FenceId, NodeId, PassId, Stage, Stages};
 
 /// Handles that later items of a stage wait for.
 #[derive(Debug, Default)]
-pub(super) struct Holds(SmallVec<[Hold; 2]>);
+pub(super) struct Holds(Vec<Hold>);
 
 /// One of them, with what it covers.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +59,7 @@ pub(super) struct StageScope {
     /// Producer barriers of the open pass: holds from its end on.
     arriving: SmallVec<[Hold; 1]>,
     /// Holds that cover the open pass and no earlier one.
-    fresh: SmallVec<[Handle; 1]>,
+    fresh: Vec<Handle>,
     /// Of the open pass.
     pass: PassScope,
 }
@@ -79,13 +81,13 @@ pub(super) struct Queue {
     pub(super) pass: PassId,
     pub(super) open: bool,
     pub(super) serial: bool,
-    /// The items of the serial pass's last command.
-    pub(super) last: SmallVec<[NodeId; 2]>,
+    /// The items of the serial pass's last command, whose names follow each other.
+    pub(super) last: Range<u64>,
     pub(super) declared: Vec<Access>,
     /// Fence waits of the open pass: how many updates each joined, and the stages it holds.
-    pub(super) waits: SmallVec<[(FenceId, u64, u16); 2]>,
+    pub(super) waits: Vec<(FenceId, u64, u16)>,
     /// Fences that the open pass updates after a wait: earlier updates that the new one covers.
-    pub(super) covers: SmallVec<[(FenceId, u64); 2]>,
+    pub(super) covers: Vec<(FenceId, u64)>,
     /// What everything later waits for, whatever its stage.
     pub(super) wait: Option<Handle>,
     /// `wait` as the last ended pass had it.
@@ -108,10 +110,10 @@ impl Queue {
             pass: PassId(0),
             open: false,
             serial: false,
-            last: SmallVec::new(),
+            last: 0..0,
             declared: Vec::new(),
-            waits: SmallVec::new(),
-            covers: SmallVec::new(),
+            waits: Vec::new(),
+            covers: Vec::new(),
             wait: None,
             wait_before: None,
             scopes: Default::default(),
@@ -126,7 +128,7 @@ impl Queue {
         self.pass = pass;
         self.open = true;
         self.serial = serial;
-        self.last.clear();
+        self.last = 0..0;
         self.declared.clear();
         self.waits.clear();
         self.covers.clear();
@@ -239,7 +241,7 @@ impl Queue {
         self.scopes.iter().map(scope).sum::<usize>()
             + self.declared.len()
             + self.waits.len()
-            + self.last.len()
+            + (self.last.end - self.last.start) as usize
     }
 
     fn touch(&mut self, stages: u16) {

@@ -15,19 +15,16 @@ impl Queue {
     /// What the next command of a serial pass follows.
     pub(super) fn hold_serial(&self, site: Site, edges: &mut Vec<Handle>) {
         if self.open && self.serial {
-            for &node in &self.last {
+            for node in self.last.clone().map(NodeId) {
                 edges.push(Handle::full(node, Primitive::SerialPass, site));
             }
         }
     }
 
     /// Notes the items of the command just made, for the next one to follow.
-    pub(super) fn end_command(&mut self, items: &[NodeId]) {
+    pub(super) const fn end_command(&mut self, first: NodeId, next: NodeId) {
         if self.serial {
-            self.last.clear();
-            for &node in items {
-                self.last.push(node);
-            }
+            self.last = first.0..next.0;
         }
     }
 }

@@ -158,7 +158,14 @@ impl Tracker {
     }
 
     /// Lists that have grown long become gates, so that who comes next has few predecessors.
+    #[inline]
     pub(super) fn gather_crowds(&mut self, graph: &mut Graph) {
+        if !self.crowded.is_empty() {
+            self.gather_all(graph);
+        }
+    }
+
+    fn gather_all(&mut self, graph: &mut Graph) {
         for tracked in self.crowded.drain(..) {
             let spans = match tracked {
                 Tracked::Resource(resource) => self.resources.get_mut(resource.0).map(|(_, spans)| spans),
@@ -201,6 +208,7 @@ fn each_range(descriptor: &ResourceDescriptor, extent: &Extent, mut found: impl 
 
 impl Spans {
     /// Records an access and adds what it waits for. `true` where a list has grown long.
+    #[inline]
     fn access(
         &mut self,
         range: Range<u64>,
@@ -212,8 +220,21 @@ impl Spans {
         if let [only] = self.list.as_mut_slice()
             && only.range == range
         {
-            return only.access(kind, item, retired, edges);
+            only.access(kind, item, retired, edges)
+        } else {
+            self.access_parts(range, kind, item, retired, edges)
         }
+    }
+
+    /// The same where the range is not the only one ever used.
+    fn access_parts(
+        &mut self,
+        range: Range<u64>,
+        kind: AccessKind,
+        item: &Use,
+        retired: NodeId,
+        edges: &mut Vec<Handle>,
+    ) -> bool {
         if range.is_empty() {
             return false;
         }
