@@ -11,6 +11,9 @@ pub(crate) enum Failure {
     /// What was made cannot be written.
     #[error("{0}")]
     Output(String),
+    /// The verb's own negative answer.
+    #[error("{0}")]
+    Answer(String),
     /// The device or the library refused.
     #[error(transparent)]
     Device(#[from] fencepost::Error),
@@ -21,7 +24,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Input(_) => ExitCode::from(2),
-            Self::Output(_) | Self::Device(_) => ExitCode::FAILURE,
+            Self::Output(_) | Self::Answer(_) | Self::Device(_) => ExitCode::FAILURE,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod devices;
 mod failure;
 mod filter;
+mod run;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ struct Arguments {
 enum Verb {
     /// Filters a picture in stages: mip levels, each blurred by two passes, synchronized by a fence, by events or by tracking.
     Filter(filter::Arguments),
+    /// Runs a program on a device and compares what it leaves with the result of running it in order.
+    Run(run::Arguments),
     /// Lists what there is to run on.
     Devices,
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.verb {
         Verb::Filter(arguments) => filter::run(&arguments),
+        Verb::Run(arguments) => run::run(&arguments),
         Verb::Devices => devices::run(),
     };
     match done {

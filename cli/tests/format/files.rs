@@ -26,6 +26,15 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
+/// Every program with the name of its file; that all can be read is a test of its own.
+pub(crate) fn programs() -> impl Iterator<Item = (String, Program)> {
+    files().into_iter().filter_map(|path| {
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        let source = std::fs::read_to_string(&path).ok()?;
+        Some((name.clone(), parse(&name, &source).ok()?.program))
+    })
+}
+
 /// Runs a check on every program and says all that fails at once.
 fn check_all(check: impl Fn(&Program) -> Result<(), String>) {
     let mut failures = Vec::new();

@@ -5,3 +5,4 @@ mod files;
 mod races;
 mod random;
 mod round_trip;
+mod runs;

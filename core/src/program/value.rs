@@ -4,7 +4,7 @@
 //! value that depends on its label, on everything it reads and on the order it reads it in: a command that runs too early reads
 //! something else and leaves something else. A word is 32 bits, little endian; all arithmetic wraps.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{
     BufferItem, Command, CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, Format,
@@ -33,18 +33,50 @@ pub fn mix_word(x: u32, read: u32) -> u32 {
     (x ^ read).wrapping_mul(16_777_619)
 }
 
-/// How many CPU writes a step holds, those of its blocks included: the document counts its writes in the order they stand there.
-pub fn cpu_writes(step: &Step) -> u32 {
-    match step {
-        Step::Write(_) => 1,
-        Step::Thread { body, .. } | Step::Notify { body, .. } => body.iter().map(cpu_writes).sum(),
-        _ => 0,
-    }
-}
-
 /// Word `i` of the `n`-th CPU write of a document, `n` counted from 1.
 pub fn cpu_word(n: u32, i: u32) -> u32 {
     n.wrapping_add(i).wrapping_mul(0x9E37_79B9)
+}
+
+/// Where a step stands in the document: how much stands before it, blocks of threads and notifications included.
+///
+/// CPU writes and reads are counted as they stand there, whichever runs first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Steps.
+    pub step: u32,
+    /// CPU writes.
+    pub writes: u32,
+    /// CPU reads.
+    pub reads: u32,
+}
+
+impl Place {
+    /// The place behind a step that stands here.
+    #[must_use]
+    pub fn after(self, step: &Step) -> Self {
+        let count = |counts: fn(&Step) -> bool| count(step, counts);
+        Self {
+            step: self.step + count(|_| true),
+            writes: self.writes + count(|step| matches!(step, Step::Write(_))),
+            reads: self.reads + count(|step| matches!(step, Step::Read(_))),
+        }
+    }
+
+    /// The place of the first step inside of a block that stands here.
+    #[must_use]
+    pub const fn inside(self) -> Self {
+        Self { step: self.step + 1, ..self }
+    }
+}
+
+/// How many of a step and the steps of its blocks count.
+fn count(step: &Step, counts: fn(&Step) -> bool) -> u32 {
+    let inner = match step {
+        Step::Thread { body, .. } | Step::Notify { body, .. } => body.as_slice(),
+        _ => &[],
+    };
+    u32::from(counts(step)) + inner.iter().map(|step| count(step, counts)).sum::<u32>()
 }
 
 /// The result of running a program in order, one command at a time, each wait honoured.
@@ -52,8 +84,8 @@ pub fn cpu_word(n: u32, i: u32) -> u32 {
 pub struct Expected {
     memories: Vec<Vec<u8>>,
     places: Vec<(usize, usize, usize)>,
-    /// What each `read` of the CPU saw, in the order they ran.
-    pub reads: Vec<(Part, Vec<u8>)>,
+    /// What each `read` of the CPU saw, by its number in the document, from 0.
+    pub reads: BTreeMap<u32, (Part, Vec<u8>)>,
     /// Queues and threads that still wait at the end: nothing in the document releases them.
     pub waiting: usize,
 }
@@ -110,15 +142,6 @@ enum Pending<'a> {
     End(CommandBufferIndex),
 }
 
-/// Where a step stands in the document.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    /// Steps before it.
-    step: u32,
-    /// CPU writes before it.
-    writes: u32,
-}
-
 struct Thread<'a> {
     /// With their numbers in document order.
     steps: VecDeque<(Place, &'a Step)>,
@@ -167,7 +190,7 @@ impl<'a> Machine<'a> {
         }
         Self {
             program,
-            expected: Expected { memories, places, reads: Vec::new(), waiting: 0 },
+            expected: Expected { memories, places, reads: BTreeMap::new(), waiting: 0 },
             queues: program.queues.iter().map(|_| VecDeque::new()).collect(),
             reserved: program.queues.iter().map(|_| VecDeque::new()).collect(),
             events: vec![0; program.events.len()],
@@ -182,7 +205,7 @@ impl<'a> Machine<'a> {
         let mut place = first;
         let placed = steps.iter().map(|step| {
             let own = place;
-            place = Place { step: own.step + step_count(step), writes: own.writes + cpu_writes(step) };
+            place = own.after(step);
             (own, step)
         });
         self.threads.push(Thread { steps: placed.collect(), after });
@@ -255,12 +278,11 @@ impl<'a> Machine<'a> {
 
     /// Runs a step of the CPU, or answers false where it has to wait.
     fn run_step(&mut self, step: &'a Step, place: Place) -> bool {
-        let inside = Place { step: place.step + 1, ..place };
         match step {
             Step::Write(part) => self.cpu_write(part, place.writes + 1),
             Step::Read(part) => {
                 let bytes = self.load(part);
-                self.expected.reads.push((part.clone(), bytes));
+                self.expected.reads.insert(place.reads, (part.clone(), bytes));
             }
             Step::Commit(buffers) => buffers.iter().for_each(|&buffer| self.commit(buffer)),
             Step::Enqueue(buffer) => {
@@ -285,9 +307,9 @@ impl<'a> Machine<'a> {
                 return timeout_ms.is_some() || self.events[event.index()] >= *value;
             }
             Step::Notify { event, value, body } => {
-                self.start_thread(body, inside, Some((*event, *value)));
+                self.start_thread(body, place.inside(), Some((*event, *value)));
             }
-            Step::Thread { body, .. } => self.start_thread(body, inside, None),
+            Step::Thread { body, .. } => self.start_thread(body, place.inside(), None),
             Step::DidModify(_) | Step::MakeAliasable(_) => {}
         }
         true
@@ -431,15 +453,6 @@ impl<'a> Machine<'a> {
         }
     }
 }
-
-/// How many steps a step is, with those of its body.
-fn step_count(step: &Step) -> u32 {
-    match step {
-        Step::Thread { body, .. } | Step::Notify { body, .. } => 1 + body.iter().map(step_count).sum::<u32>(),
-        _ => 1,
-    }
-}
-
 fn halved(above: &[u8], from: [usize; 2], to: [usize; 2], format: Format) -> Vec<u8> {
     let texel = if format == Format::Rgba32Float { 16 } else { 4 };
     let mut below = Vec::with_capacity(to[0] * to[1] * texel);
@@ -557,7 +570,7 @@ mod tests {
         p.steps().commit([cb]).wait_until_completed(cb).read(b);
         let expected = expected(&p.build());
         assert_eq!(expected.words(b), [cpu_word(1, 0)]);
-        assert_eq!(expected.reads[0].1, expected.bytes(b));
+        assert_eq!(expected.reads[&0].1, expected.bytes(b));
         assert_eq!(expected.waiting, 0);
     }
 

@@ -36,6 +36,7 @@ mod kernel;
 mod objects;
 mod steps;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -73,8 +74,8 @@ impl Options {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     resources: Vec<Vec<u8>>,
-    /// What each `read` of the CPU saw, in the order they ran.
-    pub reads: Vec<Vec<u8>>,
+    /// What each `read` of the CPU saw, by its number in the document, from 0.
+    pub reads: BTreeMap<u32, Vec<u8>>,
     /// The program ran to its end. If not, something waits for what never comes.
     pub finished: bool,
 }
@@ -84,7 +85,9 @@ pub struct Outcome {
 pub struct Difference {
     /// The resource.
     pub resource: ResourceIndex,
-    /// The word, counted from the resource's first.
+    /// The number of the CPU's `read` that saw it, from 0; what is there at the end where absent.
+    pub read: Option<u32>,
+    /// The word, counted from the first of the resource, or of what was read.
     pub word: usize,
     /// What running the document in order leaves there.
     pub expected: u32,
@@ -98,21 +101,30 @@ impl Outcome {
         &self.resources[resource.index()]
     }
 
-    /// The first word that is not as expected; `None` where all are.
+    /// The first word that is not as expected, in what the CPU read or in what is there at the end; `None` where all are.
     pub fn difference(&self, expected: &Expected) -> Option<Difference> {
-        (0..).zip(&self.resources).find_map(|(index, bytes)| {
+        let reads = expected.reads.iter().filter_map(|(&number, (part, bytes))| {
+            let (word, expected, found) = first_difference(bytes, self.reads.get(&number)?)?;
+            Some(Difference { resource: part.resource, read: Some(number), word, expected, found })
+        });
+        let resources = (0..).zip(&self.resources).filter_map(|(index, bytes)| {
             let resource = ResourceIndex(index);
-            let words = expected.words(resource);
-            let found =
-                bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
-            words
-                .iter()
-                .zip(found)
-                .enumerate()
-                .find(|(_, (expected, found))| *expected != found)
-                .map(|(word, (expected, found))| Difference { resource, word, expected: *expected, found })
-        })
+            let (word, expected, found) = first_difference(expected.bytes(resource), bytes)?;
+            Some(Difference { resource, read: None, word, expected, found })
+        });
+        reads.chain(resources).next()
     }
+}
+
+/// The first word that differs, with both values.
+fn first_difference(expected: &[u8], found: &[u8]) -> Option<(usize, u32, u32)> {
+    let words = |bytes: &'_ [u8]| -> Vec<u32> {
+        bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect()
+    };
+    let pairs = words(expected).into_iter().zip(words(found)).enumerate();
+    pairs
+        .map(|(word, (expected, found))| (word, expected, found))
+        .find(|(_, expected, found)| expected != found)
 }
 
 /// A program with its devices and compiled kernels, to be run any number of times.

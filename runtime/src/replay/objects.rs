@@ -72,23 +72,27 @@ impl Objects {
         let heaps = heaps(program, devices)?;
         let events = program.events.iter().map(|event| {
             if event.shared {
-                AnyEvent::Shared(first.new_shared_event())
+                let made = first.new_shared_event();
+                made.set_label(&event.name);
+                AnyEvent::Shared(made)
             } else {
-                AnyEvent::Plain(first.new_event())
+                let made = first.new_event();
+                made.set_label(&event.name);
+                AnyEvent::Plain(made)
             }
         });
+        let fences = program.fences.iter().map(|name| {
+            let fence = first.new_fence();
+            fence.set_label(name);
+            fence
+        });
+        let fences = fences.collect();
         let mut buffers: Vec<Buffer> = Vec::new();
         for index in 0..program.resources.len() {
             let buffer = buffer(program, ResourceIndex(index as u32), devices, &heaps, &buffers)?;
             buffers.push(buffer);
         }
-        Ok(Self {
-            devices: devices.to_vec(),
-            queues,
-            buffers,
-            fences: program.fences.iter().map(|_| first.new_fence()).collect(),
-            events: events.collect(),
-        })
+        Ok(Self { devices: devices.to_vec(), queues, buffers, fences, events: events.collect() })
     }
 
     /// The device of a queue.

@@ -1,9 +1,10 @@
 //! What the CPU does in a replay: one thread for the document, one for each `thread` block, notifications where they fall.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use fencepost_core::program::value::{cpu_word, cpu_writes};
+use fencepost_core::program::value::{Place, cpu_word};
 use fencepost_core::program::{
     CommandBufferIndex, EventOperation, EventOperationKind, Part, Program, QueueIndex, QueueMode, Step,
 };
@@ -25,7 +26,7 @@ pub(super) struct Cpu {
 struct State {
     /// What was committed; buffers of explicit queues with the commit that tells of their end.
     committed: Vec<(CommandBufferIndex, Option<Commit>)>,
-    reads: Vec<Vec<u8>>,
+    reads: BTreeMap<u32, Vec<u8>>,
     running: usize,
     failed: Option<Error>,
 }
@@ -57,13 +58,13 @@ impl Cpu {
     }
 
     /// What the document's `read` steps saw.
-    pub(super) fn reads(&self) -> Vec<Vec<u8>> {
+    pub(super) fn reads(&self) -> BTreeMap<u32, Vec<u8>> {
         self.state().reads.clone()
     }
 
     /// Runs the document, then waits for its threads and for all that was committed. `false` where something still waits at the deadline.
     pub(super) fn run(self: &Arc<Self>) -> Result<bool, Error> {
-        match self.steps(&self.program.steps, 0).and_then(|()| self.finish()) {
+        match self.steps(&self.program.steps, Place::default()).and_then(|()| self.finish()) {
             Ok(()) => Ok(true),
             Err(Stop::Deadline) => Ok(false),
             Err(Stop::Failed(error)) => Err(error),
@@ -74,19 +75,19 @@ impl Cpu {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs steps; `writes` CPU writes stand before the first in the document.
-    fn steps(self: &Arc<Self>, steps: &[Step], mut writes: u32) -> Result<(), Stop> {
+    /// Runs steps, the first of which stands here in the document.
+    fn steps(self: &Arc<Self>, steps: &[Step], mut place: Place) -> Result<(), Stop> {
         for step in steps {
-            self.step(step, writes)?;
-            writes += cpu_writes(step);
+            self.step(step, place)?;
+            place = place.after(step);
         }
         Ok(())
     }
 
-    fn step(self: &Arc<Self>, step: &Step, writes: u32) -> Result<(), Stop> {
+    fn step(self: &Arc<Self>, step: &Step, place: Place) -> Result<(), Stop> {
         match step {
-            Step::Write(part) => self.write(part, writes + 1)?,
-            Step::Read(part) => self.read(part)?,
+            Step::Write(part) => self.write(part, place.writes + 1)?,
+            Step::Read(part) => self.read(part, place.reads)?,
             Step::Commit(buffers) => self.commit(buffers)?,
             Step::Enqueue(buffer) => self.buffers[buffer.index()].enqueue()?,
             Step::QueueEvent { queue, operation } => self.queue_event(*queue, operation)?,
@@ -109,14 +110,14 @@ impl Cpu {
                 let (cpu, body) = (Arc::clone(self), body.clone());
                 let event = self.objects.shared_event(&self.program, *event)?;
                 event.notify(&crate::SharedEventListener::shared(), *value, move |_, _| {
-                    cpu.run_beside(&body, writes)
+                    cpu.run_beside(&body, place.inside())
                 });
             }
             Step::Thread { body, .. } => {
                 self.state().running += 1;
                 let (cpu, body) = (Arc::clone(self), body.clone());
                 std::thread::spawn(move || {
-                    cpu.run_beside(&body, writes);
+                    cpu.run_beside(&body, place.inside());
                     cpu.state().running -= 1;
                 });
             }
@@ -127,8 +128,8 @@ impl Cpu {
     }
 
     /// Steps on another thread: an error is kept for the end.
-    fn run_beside(self: &Arc<Self>, steps: &[Step], writes: u32) {
-        if let Err(Stop::Failed(error)) = self.steps(steps, writes) {
+    fn run_beside(self: &Arc<Self>, steps: &[Step], first: Place) {
+        if let Err(Stop::Failed(error)) = self.steps(steps, first) {
             self.state().failed.get_or_insert(error);
         }
     }
@@ -208,11 +209,11 @@ impl Cpu {
         Ok(())
     }
 
-    fn read(&self, part: &Part) -> Result<(), Error> {
+    fn read(&self, part: &Part, number: u32) -> Result<(), Error> {
         let range = range(&self.program, part);
         let contents = self.objects.buffers[part.resource.index()].contents()?;
         let bytes = contents.read::<u8>(range)?;
-        self.state().reads.push(bytes);
+        self.state().reads.insert(number, bytes);
         Ok(())
     }
 

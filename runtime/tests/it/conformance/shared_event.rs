@@ -79,7 +79,7 @@ fn s8_a_read_that_does_not_wait_sees_too_little() {
     let expected = fencepost::replay::program::value::expected(&program);
     let replay = fencepost::replay::Replay::new(program);
     let outcome = replay.run(&fencepost::replay::Options::seeded(1)).expect("it runs");
-    assert_ne!(outcome.reads[0], expected.reads[0].1, "the CPU read before the GPU had started");
+    assert_ne!(outcome.reads[&0], expected.reads[&0].1, "the CPU read before the GPU had started");
 }
 
 /// S11: six frames through three buffers; the CPU waits for the frame three before, or does not.
