@@ -152,12 +152,12 @@ impl Engine {
             }
             return first;
         };
-        let (pass, serial, site) = (queue.pass, queue.serial, self.site);
-        let item = |node, stage| Use { node, first, pass, serial, stage, site };
+        let (pass, serial, site, retired) = (queue.pass, queue.serial, self.site, self.graph.retired());
+        let item = |node, stage| Use { node, first, retired, pass, serial, stage, site };
         let mut all = stages.iter_stages();
         if let (Some(stage), None) = (all.next(), all.next()) {
             self.edges.clear();
-            collect(queue, &mut self.tracker, accesses, &item(first, stage), &self.graph, &mut self.edges);
+            collect(queue, &mut self.tracker, accesses, &item(first, stage), &mut self.edges);
             self.graph.push(NodeKind::Item { stage }, &mut self.edges);
             queue.add_item(stage, first);
         } else {
@@ -165,7 +165,7 @@ impl Engine {
             let mut items = SmallVec::<[(Use, Vec<Handle>); 2]>::new();
             for (stage, number) in stages.iter_stages().zip(first.0..) {
                 let (item, mut edges) = (item(NodeId(number), stage), Vec::new());
-                collect(queue, &mut self.tracker, accesses, &item, &self.graph, &mut edges);
+                collect(queue, &mut self.tracker, accesses, &item, &mut edges);
                 items.push((item, edges));
             }
             for (Use { stage, node, .. }, edges) in &mut items {
@@ -233,20 +233,13 @@ impl Engine {
 
 /// Adds what an item waits for.
 #[inline]
-fn collect(
-    queue: &Queue,
-    tracker: &mut Tracker,
-    accesses: &[Access],
-    item: &Use,
-    graph: &Graph,
-    edges: &mut Vec<Handle>,
-) {
+fn collect(queue: &Queue, tracker: &mut Tracker, accesses: &[Access], item: &Use, edges: &mut Vec<Handle>) {
     queue.hold_item(item.stage, edges);
     queue.hold_serial(item.site, edges);
     if queue.tracked {
-        tracker.access_all(accesses, item, graph.retired(), edges);
+        tracker.access_all(accesses, item, edges);
         if !queue.declared.is_empty() {
-            tracker.access_all(&queue.declared, item, graph.retired(), edges);
+            tracker.access_all(&queue.declared, item, edges);
         }
     }
 }

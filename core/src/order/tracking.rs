@@ -40,6 +40,8 @@ pub(super) struct Use {
     pub(super) node: NodeId,
     /// The first item of its command.
     pub(super) first: NodeId,
+    /// Everything below has completed.
+    pub(super) retired: NodeId,
     pub(super) pass: PassId,
     pub(super) serial: bool,
     /// Only accesses of this stage are its own.
@@ -127,13 +129,7 @@ impl Tracker {
     }
 
     /// Records accesses of one item and adds what they wait for.
-    pub(super) fn access_all(
-        &mut self,
-        accesses: &[Access],
-        item: &Use,
-        retired: NodeId,
-        edges: &mut Vec<Handle>,
-    ) {
+    pub(super) fn access_all(&mut self, accesses: &[Access], item: &Use, edges: &mut Vec<Handle>) {
         for access in accesses.iter().filter(|access| access.stage == item.stage) {
             let Some((descriptor, spans)) = self.resources.get_mut(access.resource.0) else { continue };
             match descriptor.tracking {
@@ -141,14 +137,14 @@ impl Tracker {
                 Tracking::WithHeap => {
                     let memory = descriptor.memory;
                     let Some(spans) = self.memories.get_mut(memory.0) else { continue };
-                    if spans.access(0..1, access.kind, item, retired, edges) {
+                    if spans.access(0..1, access.kind, item, edges) {
                         self.crowded.push(Tracked::Memory(memory));
                     }
                 }
                 Tracking::Tracked => {
                     let crowded = &mut self.crowded;
                     each_range(descriptor, &access.extent, |range| {
-                        if spans.access(range, access.kind, item, retired, edges) {
+                        if spans.access(range, access.kind, item, edges) {
                             crowded.push(Tracked::Resource(access.resource));
                         }
                     });
@@ -209,20 +205,13 @@ fn each_range(descriptor: &ResourceDescriptor, extent: &Extent, mut found: impl 
 impl Spans {
     /// Records an access and adds what it waits for. `true` where a list has grown long.
     #[inline]
-    fn access(
-        &mut self,
-        range: Range<u64>,
-        kind: AccessKind,
-        item: &Use,
-        retired: NodeId,
-        edges: &mut Vec<Handle>,
-    ) -> bool {
+    fn access(&mut self, range: Range<u64>, kind: AccessKind, item: &Use, edges: &mut Vec<Handle>) -> bool {
         if let [only] = self.list.as_mut_slice()
             && only.range == range
         {
-            only.access(kind, item, retired, edges)
+            only.access(kind, item, edges)
         } else {
-            self.access_parts(range, kind, item, retired, edges)
+            self.access_parts(range, kind, item, edges)
         }
     }
 
@@ -232,13 +221,12 @@ impl Spans {
         range: Range<u64>,
         kind: AccessKind,
         item: &Use,
-        retired: NodeId,
         edges: &mut Vec<Handle>,
     ) -> bool {
         if range.is_empty() {
             return false;
         }
-        self.shorten(retired);
+        self.shorten(item.retired);
         let mut place = self.list.partition_point(|span| span.range.end <= range.start);
         let mut start = range.start;
         let mut crowded = false;
@@ -246,7 +234,7 @@ impl Spans {
             place = self.cut(place, start..range.end);
             let span = &mut self.list[place];
             start = span.range.end;
-            crowded |= span.access(kind, item, retired, edges);
+            crowded |= span.access(kind, item, edges);
             place += 1;
         }
         crowded
@@ -310,12 +298,13 @@ impl Span {
     }
 
     /// Records a use and adds what it waits for. `true` where a list has grown long.
-    fn access(&mut self, kind: AccessKind, item: &Use, retired: NodeId, edges: &mut Vec<Handle>) -> bool {
-        if self.pass != item.pass {
-            self.next_pass(item.pass, retired);
+    #[inline]
+    fn access(&mut self, kind: AccessKind, item: &Use, edges: &mut Vec<Handle>) -> bool {
+        let others = self.pass == item.pass;
+        if !others {
+            self.next_pass(item.pass, item.retired);
         }
         let kind = if kind == AccessKind::ReadWrite { AccessKind::Write } else { kind };
-        let others = self.current.len() > 0;
         // Commands of a serial pass follow each other.
         let earlier = item.serial && others;
         if !(earlier && self.current.waited(kind, item)) {

@@ -1,5 +1,6 @@
 //! The order engine against brute force, against the documented scenarios, and over long runs.
 mod agreement;
+mod crowds;
 mod engine;
 mod events;
 mod oracle;
