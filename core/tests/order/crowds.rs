@@ -49,13 +49,12 @@ fn closure(plan: &Plan) -> HashMap<NodeId, Vec<bool>> {
 
 fn uses() -> impl Strategy<Value = Vec<Use>> {
     let kind = select(vec![AccessKind::Read, AccessKind::Write, AccessKind::ReadWrite, AccessKind::Atomic]);
-    // Mostly of one kind, so that lists grow long.
-    (kind.clone(), vec((0..4u64, 1..5u64, proptest::option::weighted(0.1, kind)), 1..50)).prop_map(
-        |(most, all)| {
-            let bytes = |first: u64, count: u64| first * 16..(first + count).min(4) * 16;
-            all.into_iter().map(|(first, count, kind)| (bytes(first, count), kind.unwrap_or(most))).collect()
-        },
-    )
+    // Mostly of one kind and of all bytes, so that lists grow long and parts share theirs.
+    let parts = prop_oneof![4 => Just((0, 4)), 1 => (0..4u64, 1..5u64)];
+    (kind.clone(), vec((parts, proptest::option::weighted(0.1, kind)), 1..50)).prop_map(|(most, all)| {
+        let bytes = |(first, count): (u64, u64)| first * 16..(first + count).min(4) * 16;
+        all.into_iter().map(|(parts, kind)| (bytes(parts), kind.unwrap_or(most))).collect()
+    })
 }
 
 proptest! {
