@@ -150,37 +150,49 @@ impl Graph {
     ) -> SlotIndex {
         let slot = self.allocate(names, node.id.0, payload, weight);
         if predecessors.len() <= EDGES {
-            self.connect(names, slot, predecessors.iter().copied(), &[], ready);
+            let missing = self.connect(names, slot, predecessors.iter().copied(), &[]);
+            self.settle(slot, missing, ready);
             return slot;
         }
-        // More than it has edges: others join them, as many as it takes, and it waits for those.
+        // More than it has edges: others join them, as many as it takes, and it waits for those. None of them is settled before all are
+        // linked: one that has ended has no name under which its failure could be found, and its slot might be given out again.
+        let mut unsettled: Vec<(SlotIndex, u32)> = Vec::new();
         let mut joins: Vec<SlotIndex> = Vec::new();
         for some in predecessors.chunks(EDGES) {
             let join = self.allocate_join(names);
-            self.connect(names, join, some.iter().copied(), &[], ready);
+            unsettled.push((join, self.connect(names, join, some.iter().copied(), &[])));
             joins.push(join);
         }
         while joins.len() > EDGES {
             let below = std::mem::take(&mut joins);
             for some in below.chunks(EDGES) {
                 let join = self.allocate_join(names);
-                self.connect(names, join, std::iter::empty(), some, ready);
+                unsettled.push((join, self.connect(names, join, std::iter::empty(), some)));
                 joins.push(join);
             }
         }
-        self.connect(names, slot, std::iter::empty(), &joins, ready);
+        unsettled.push((slot, self.connect(names, slot, std::iter::empty(), &joins)));
+        for (slot, missing) in unsettled {
+            self.settle(slot, missing, ready);
+        }
         slot
     }
 
-    /// Makes a slot wait for nodes by name and for slots. It is ready when it waits for nothing.
+    /// A slot is linked to all that it waits for; it is ready when `missing` of them were all.
+    fn settle(&self, slot: SlotIndex, missing: u32, ready: &mut Vec<SlotIndex>) {
+        if self.slots.get(slot).links.settle(missing) {
+            ready.push(slot);
+        }
+    }
+
+    /// Links a slot to nodes by name and to slots that it waits for. How many of them have ended.
     fn connect(
         &self,
         names: &Names,
         slot: SlotIndex,
         predecessors: impl ExactSizeIterator<Item = NodeId>,
         joins: &[SlotIndex],
-        ready: &mut Vec<SlotIndex>,
-    ) {
+    ) -> u32 {
         let node = self.slots.get(slot);
         node.links.open((predecessors.len() + joins.len()) as u32);
         let mut missing = 0;
@@ -195,9 +207,7 @@ impl Graph {
             missing += u32::from(!self.slots.get(*join).links.link(&node.links, edge));
             edge += 1;
         }
-        if node.links.settle(missing) {
-            ready.push(slot);
-        }
+        missing
     }
 
     /// False: that node has ended. If it failed, its successor knows.

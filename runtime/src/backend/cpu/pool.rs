@@ -341,7 +341,9 @@ impl Worker {
         if !self.local.is_empty() || !self.shared.injector.is_empty() {
             self.shared.call(u32::try_from(self.local.len()).unwrap_or(u32::MAX).max(1));
         }
-        let result = self.run_units(job, units, started_ns);
+        // Reports may take their time, which is not the command's: neither its limit nor its estimate counts it.
+        self.now_ns = self.shared.floor.now_ns();
+        let result = self.run_units(job, units, self.now_ns);
         self.shared.sleep.release();
         result
     }

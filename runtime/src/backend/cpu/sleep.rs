@@ -91,14 +91,23 @@ impl Sleep {
         }
     }
 
-    /// Sleeps until woken. False: the pool is closed.
+    /// Sleeps until woken. False: the pool is closed, and no worker is left who may have work for others.
     pub(super) fn sleep(&self) -> bool {
         let mut state = self.lock();
-        while state.permits == 0 && !state.closed {
+        loop {
+            // Before the end, so that whoever was woken for something does it.
+            if state.permits > 0 {
+                state.permits -= 1;
+                return true;
+            }
+            // Whoever leaves for good stays announced, so this remains true for the others.
+            if state.closed && self.announced.load(Ordering::Relaxed) >= self.workers.load(Ordering::Relaxed)
+            {
+                self.woken.notify_all();
+                return false;
+            }
             state = self.woken.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
-        state.permits = state.permits.saturating_sub(1);
-        !state.closed
     }
 
     /// Wakes up to `count` workers for work that can be found already. How many were woken.
@@ -123,7 +132,7 @@ impl Sleep {
         self.announced.load(Ordering::Relaxed)
     }
 
-    /// Wakes everybody for good.
+    /// Nothing is brought any more. Workers leave when all of them are without work.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.woken.notify_all();

@@ -6,9 +6,11 @@ use fencepost_core::NodeId;
 use parking_lot::{Condvar, Mutex};
 
 use super::CpuDevice;
+use super::graph::Graph;
 use super::random::Random;
 use crate::backend::{Backend, Completion, Outcome, Part, Planned, PlannedNode, Work};
-use crate::{CpuOptions, Schedule};
+use crate::error::DeviceError;
+use crate::{CpuOptions, Error, Schedule};
 
 /// Notes the order in which nodes end, each by its tag.
 #[derive(Debug, Default)]
@@ -127,4 +129,41 @@ fn a_schedule_may_change_while_work_is_in_flight() {
     }
     log.wait_for(2000);
     assert_eq!(log.count.load(Ordering::SeqCst), 2000);
+}
+
+/// A node with more predecessors than edges learns of their failure, also where they end while it is being linked.
+#[test]
+fn a_failure_passes_through_joins() {
+    let error: Error = DeviceError::HostPanic { function: "f".into(), message: "on purpose".into() }.into();
+    let log = Arc::new(Log::default());
+    for round in 0..2000_usize {
+        let floor = Graph::new();
+        // Many enough for joins of joins.
+        let count = 40;
+        let mut graph = vec![Vec::new(); count];
+        graph.push((0..count).collect());
+        let mut ready = Vec::new();
+        floor.insert(&planned(&graph, 0..count, &log), |_, _| 0, &mut ready);
+        let end_all = |mut ready: Vec<u32>| {
+            let mut last = None;
+            while let Some(slot) = ready.pop() {
+                let payload = floor.take(slot).expect("a ready node is taken once");
+                if payload.tag == PlannedNode::ALONE | count as u32 {
+                    last = Some(payload.cause.is_some());
+                }
+                let failed = payload.part.is_some() || payload.cause.is_some();
+                floor.end(slot, failed.then_some(&error), &mut ready);
+            }
+            last
+        };
+        let last = std::thread::scope(|scope| {
+            let ending = scope.spawn(|| end_all(ready));
+            (0..round % 500).for_each(|_| std::hint::spin_loop());
+            let mut late = Vec::new();
+            floor.insert(&planned(&graph, count..count + 1, &log), |_, _| 0, &mut late);
+            let here = end_all(late);
+            ending.join().expect("it ends").or(here)
+        });
+        assert_eq!(last, Some(true), "the node runs as if nothing had failed");
+    }
 }
