@@ -9,7 +9,7 @@ use crate::api::device::{DeviceShared, label_or_empty};
 use crate::api::label::Label;
 use crate::error::EncodeError;
 use crate::submit::CommandBufferState;
-use crate::{CommandBufferStatus, Device, Error};
+use crate::{Device, Error};
 
 /// Memory for the commands of one open command buffer at a time.
 ///
@@ -137,7 +137,8 @@ impl AllocatorState {
     }
 
     fn forget_ended(&mut self) {
-        self.in_flight.retain(|state| state.status() < CommandBufferStatus::Completed);
+        // A commit must not get a device going that holds work back: the order would depend on who is faster.
+        self.in_flight.retain(|state| !state.has_ended());
     }
 }
 

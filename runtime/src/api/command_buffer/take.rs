@@ -4,6 +4,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::{CommandBuffer, CommandBufferShared, Phase};
+use crate::api::command_allocator::AllocatorShared;
 use crate::api::commit::{Commit, CommitOptions, FeedbackGroup};
 use crate::api::queue::QueueShared;
 use crate::error::EncodeError;
@@ -23,6 +24,8 @@ struct Member {
     state: Arc<CommandBufferState>,
     /// Emptied where the commit fails, so that handlers do not keep a buffer that never runs.
     handlers: Option<Arc<Mutex<Option<Arc<CommandBufferShared>>>>>,
+    /// Taken along: the buffer may begin anew, with another one, before its commit returns.
+    allocator: Option<Arc<AllocatorShared>>,
 }
 
 impl Taken {
@@ -45,6 +48,7 @@ impl Taken {
         let Recorder { recording, .. } = *recorder;
         let label = |index| recording.label(Some(index)).unwrap_or_default().to_owned();
         inner.signposts = recording.signposts.iter().map(|&(pass, text)| (pass, label(text))).collect();
+        let allocator = inner.allocator.take();
         drop(inner);
         let state = match &shared.tracked {
             Some((_, state)) => Arc::clone(state),
@@ -55,7 +59,7 @@ impl Taken {
             }
         };
         let (buffer, recording) = (Arc::clone(shared), Arc::new(recording));
-        self.members.push(Member { buffer, recording, state, handlers: None });
+        self.members.push(Member { buffer, recording, state, handlers: None, allocator });
         Ok(())
     }
 
@@ -64,7 +68,7 @@ impl Taken {
         let CommandBuffer { shared: buffer } = CommandBuffer::explicit(&queue.device);
         let recording = Arc::new(queue.device.pool.take());
         let state = queue.device.submission.new_free_command_buffer();
-        self.members.push(Member { buffer, recording, state, handlers: None });
+        self.members.push(Member { buffer, recording, state, handlers: None, allocator: None });
     }
 
     /// Hands all of them over.
@@ -91,7 +95,7 @@ impl Taken {
             return Err(error);
         }
         for member in self.members.drain(..) {
-            if let Some(allocator) = member.buffer.inner.lock().allocator.take() {
+            if let Some(allocator) = member.allocator {
                 allocator.commit(&member.state);
             }
         }
@@ -143,7 +147,9 @@ impl Member {
         let Some(recording) = Arc::into_inner(self.recording) else { return };
         let recorder = Box::new(Recorder::new(recording));
         let phase = if self.buffer.is_tracked() { Phase::Open(recorder) } else { Phase::Ended(recorder) };
-        self.buffer.inner.lock().phase = phase;
+        let mut inner = self.buffer.inner.lock();
+        inner.phase = phase;
+        inner.allocator = self.allocator;
     }
 }
 
