@@ -154,7 +154,10 @@ impl Replay {
         devices.iter().for_each(|device| device.set_schedule(options.schedule));
         let objects = Arc::new(Objects::new(program, devices)?);
         let buffers = encode::command_buffers(program, &objects, kernels)?;
-        let cpu = Arc::new(Cpu::new(program.clone(), objects, buffers, Instant::now() + options.timeout));
+        // No clock goes as far as the longest time there is; a year is as good as for ever.
+        let now = Instant::now();
+        let deadline = now.checked_add(options.timeout).unwrap_or_else(|| now + YEAR);
+        let cpu = Arc::new(Cpu::new(program.clone(), objects, buffers, deadline));
         let finished = cpu.run()?;
         let reads = cpu.reads();
         let resources = if finished {
@@ -165,6 +168,8 @@ impl Replay {
         Ok(Outcome { resources, reads, finished })
     }
 }
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Runs a program once, on devices of its own.
 ///

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use fencepost_core::program::value::{Place, cpu_word};
 use fencepost_core::program::{
-    CommandBufferIndex, EventOperation, EventOperationKind, Part, Program, QueueIndex, QueueMode, Step,
+    CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, Part, Program, QueueIndex, QueueMode,
+    Step,
 };
 
 use super::objects::{AnyEvent, Objects, range};
@@ -28,6 +29,8 @@ struct State {
     committed: Vec<(CommandBufferIndex, Option<Commit>)>,
     reads: BTreeMap<u32, Vec<u8>>,
     running: usize,
+    /// What was asked for and has not been called to its end.
+    notifications: Vec<(EventIndex, u64)>,
     failed: Option<Error>,
 }
 
@@ -107,10 +110,17 @@ impl Cpu {
                 }
             }
             Step::Notify { event, value, body } => {
-                let (cpu, body) = (Arc::clone(self), body.clone());
+                let (cpu, body, key) = (Arc::downgrade(self), body.clone(), (*event, *value));
                 let event = self.objects.shared_event(&self.program, *event)?;
+                self.state().notifications.push(key);
                 event.notify(&crate::SharedEventListener::shared(), *value, move |_, _| {
-                    cpu.run_beside(&body, place.inside())
+                    // Gone: the replay was given up.
+                    let Some(cpu) = cpu.upgrade() else { return };
+                    cpu.run_beside(&body, place.inside());
+                    let mut state = cpu.state();
+                    if let Some(place) = state.notifications.iter().position(|pending| *pending == key) {
+                        state.notifications.swap_remove(place);
+                    }
                 });
             }
             Step::Thread { body, .. } => {
@@ -217,18 +227,43 @@ impl Cpu {
         Ok(())
     }
 
+    /// Threads and notifications commit, and what is committed notifies: nothing is over before all of it is.
     fn finish(&self) -> Result<(), Stop> {
-        while self.state().running > 0 {
+        let mut waited = 0;
+        loop {
+            let rest = self.state().committed[waited..].to_vec();
+            rest.iter().try_for_each(|(index, _)| self.wait_completed(*index))?;
+            waited += rest.len();
+            // What is busy now may commit; what commits later is seen in the list.
+            let busy = self.is_busy();
+            if !busy && self.state().committed.len() == waited {
+                break;
+            }
             if Instant::now() > self.deadline {
                 return Err(Stop::Deadline);
             }
-            std::thread::sleep(Duration::from_micros(50));
+            if busy {
+                std::thread::sleep(Duration::from_micros(50));
+            }
         }
-        let committed = self.state().committed.clone();
-        committed.into_iter().try_for_each(|(index, _)| self.wait_completed(index))?;
         match self.state().failed.take() {
             Some(error) => Err(Stop::Failed(error)),
             None => Ok(()),
         }
+    }
+
+    /// Whether a thread of the document still runs, or a notification whose value is there.
+    fn is_busy(&self) -> bool {
+        let pending = {
+            let state = self.state();
+            if state.running > 0 {
+                return true;
+            }
+            state.notifications.clone()
+        };
+        pending.into_iter().any(|(event, value)| {
+            let event = self.objects.shared_event(&self.program, event);
+            event.is_ok_and(|event| event.signaled_value() >= value)
+        })
     }
 }
