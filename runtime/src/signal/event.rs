@@ -1,4 +1,5 @@
 //! An event: its value, who has promised to raise it, and who is told.
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -28,7 +29,7 @@ pub(crate) trait EventUser: Send + Sync + fmt::Debug {
 pub(crate) enum Standing {
     /// The value is there.
     Reached,
-    /// A node that was handed over already will raise it.
+    /// A node that was handed over already will raise it. Only of plain events.
     Promised(NodeId),
     /// Who had promised it failed, and nobody else has.
     Broken(Error),
@@ -50,7 +51,8 @@ pub(crate) struct EventBody {
 #[derive(Default)]
 struct Table {
     label: String,
-    promises: SmallVec<[Promise; 4]>,
+    /// In the order of handing over, and nearly in that of running.
+    promises: VecDeque<Promise>,
     broken: Option<(u64, Error)>,
     notifications: Vec<Notification>,
     /// Devices with a queue that waits for a value that nobody has promised.
@@ -65,6 +67,15 @@ struct Promise {
     device: usize,
     value: u64,
     node: NodeId,
+}
+
+impl Table {
+    fn take_promise(&mut self, device: usize, node: NodeId) {
+        let kept = |promise: &Promise| (promise.device, promise.node) == (device, node);
+        if let Some(index) = self.promises.iter().position(kept) {
+            self.promises.remove(index);
+        }
+    }
 }
 
 /// A callback of a listener, once.
@@ -89,13 +100,15 @@ impl EventBody {
         })
     }
 
-    pub(crate) fn is_shared(&self) -> bool {
+    /// Whether only the CPU or another device may release a wait for a value: it is a shared event, the value is not there, and no work
+    /// in flight on `device` will raise it.
+    pub(crate) fn is_for_others(&self, device: usize, value: u64) -> bool {
+        let below = || self.level.value() < value;
+        // The look after the promises counts: a promise that was kept meanwhile has raised the value.
         self.shared
-    }
-
-    /// Whether the value is still smaller.
-    pub(crate) fn is_below(&self, value: u64) -> bool {
-        self.level.value() < value
+            && below()
+            && !self.table.lock().promises.iter().any(|it| it.device == device && it.value >= value)
+            && below()
     }
 
     pub(crate) fn label(&self) -> String {
@@ -174,14 +187,14 @@ impl EventBody {
 
     /// A signal was handed over: `node` of `device` will raise the value.
     pub(crate) fn promise(&self, device: usize, value: u64, node: NodeId) {
-        self.table.lock().promises.push(Promise { device, value, node });
+        self.table.lock().promises.push_back(Promise { device, value, node });
     }
 
     /// The signal has run.
     pub(crate) fn fulfil(&self, device: usize, value: u64, node: NodeId) {
         let telling = {
             let mut table = self.table.lock();
-            table.promises.retain(|promise| (promise.device, promise.node) != (device, node));
+            table.take_promise(device, node);
             self.level.raise(value)
         };
         if telling {
@@ -190,16 +203,26 @@ impl EventBody {
     }
 
     /// The signal will never run: what it follows failed. Queues that wait for it are told.
-    pub(crate) fn break_promise(&self, device: usize, value: u64, node: Option<NodeId>, error: &Error) {
-        let held = {
-            let mut table = self.table.lock();
-            table.promises.retain(|promise| (promise.device, Some(promise.node)) != (device, node));
-            if table.broken.as_ref().is_none_or(|broken| broken.0 < value) {
-                table.broken = Some((value, error.clone()));
-            }
-            std::mem::take(&mut table.held)
-        };
-        pump(&held);
+    pub(crate) fn break_promise(&self, device: usize, value: u64, node: NodeId, error: &Error) {
+        pump(&self.note_broken(device, value, Some(node), error));
+    }
+
+    /// The same, and whoever is to be told comes back. `node` is absent where the signal was never handed over.
+    pub(crate) fn note_broken(
+        &self,
+        device: usize,
+        value: u64,
+        node: Option<NodeId>,
+        error: &Error,
+    ) -> SmallVec<[Weak<dyn EventUser>; 2]> {
+        let mut table = self.table.lock();
+        if let Some(node) = node {
+            table.take_promise(device, node);
+        }
+        if table.broken.as_ref().is_none_or(|broken| broken.0 < value) {
+            table.broken = Some((value, error.clone()));
+        }
+        std::mem::take(&mut table.held)
     }
 
     /// How a wait of `device` for a value stands. When held, `user` is told of the next change.
@@ -211,18 +234,15 @@ impl EventBody {
         if self.level.watch() >= value {
             return Standing::Reached;
         }
-        // The first one handed over: it will run first, and any that is large enough will do.
-        let promised =
-            table.promises.iter().find(|promise| promise.device == device && promise.value >= value);
-        if let Some(promise) = promised {
-            return Standing::Promised(promise.node);
-        }
-        let elsewhere = table.promises.iter().any(|promise| promise.value >= value);
-        if let Some((broken, error)) = &table.broken
-            && *broken >= value
-            && !elsewhere
-        {
-            return Standing::Broken(error.clone());
+        // The first one handed over: it will most likely run first, and any that is large enough will do.
+        let promised = table.promises.iter().find(|promise| promise.value >= value);
+        match (promised, &table.broken) {
+            // A shared event is for the CPU and for other devices to raise meanwhile (rule L3), so no wait for one is tied to a signal.
+            (Some(promise), _) if promise.device == device && !self.shared => {
+                return Standing::Promised(promise.node);
+            }
+            (None, Some((broken, error))) if *broken >= value => return Standing::Broken(error.clone()),
+            _ => {}
         }
         if !table.held.iter().any(|known| Weak::ptr_eq(known, user)) {
             table.held.push(user.clone());

@@ -14,7 +14,8 @@ use parking_lot::{Condvar, Mutex};
 const LINGER: Duration = Duration::from_millis(200);
 
 thread_local! {
-    static CALLING: Cell<bool> = const { Cell::new(false) };
+    /// The queue whose callback runs on this thread.
+    static CALLING: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -45,9 +46,9 @@ impl SerialQueue {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Whether the calling thread is one that runs callbacks.
-    pub(crate) fn is_current() -> bool {
-        CALLING.get()
+    /// Whether the calling thread runs a callback of this queue.
+    pub(crate) fn is_current(&self) -> bool {
+        std::ptr::eq(CALLING.get(), Arc::as_ptr(&self.shared))
     }
 
     /// Calls `job` after all that was pushed before.
@@ -92,14 +93,14 @@ impl Shared {
                     }
                 }
             };
-            call(job);
+            call(self, job);
         }
     }
 
     fn run_until_empty(&self) {
         loop {
             let Some(job) = self.next_or_stop() else { return };
-            call(job);
+            call(self, job);
         }
     }
 
@@ -111,8 +112,8 @@ impl Shared {
     }
 }
 
-fn call(job: Job) {
-    let outer = CALLING.replace(true);
+fn call(queue: &Shared, job: Job) {
+    let outer = CALLING.replace(queue);
     // The panic hook has reported it already; the queue goes on with the next callback.
     let _caught = catch_unwind(AssertUnwindSafe(job));
     CALLING.set(outer);

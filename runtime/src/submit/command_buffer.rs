@@ -139,7 +139,7 @@ impl CommandBufferState {
     pub(crate) fn wait_until_scheduled(&self) {
         self.sleep_until(|state, inner| {
             inner.scheduled_handlers_ran
-                || (SerialQueue::is_current() && state.status_now() >= CommandBufferStatus::Scheduled)
+                || (state.handlers.is_current() && state.status_now() >= CommandBufferStatus::Scheduled)
         });
     }
 
@@ -147,7 +147,7 @@ impl CommandBufferState {
     /// On the thread of handlers themselves it only waits for the work: waiting for handlers there would never end.
     pub(crate) fn wait_until_completed(&self) {
         self.sleep_until(|state, inner| {
-            inner.completed_handlers_ran || (SerialQueue::is_current() && ended(state.status_now()))
+            inner.completed_handlers_ran || (state.handlers.is_current() && ended(state.status_now()))
         });
     }
 
@@ -226,6 +226,11 @@ impl CommandBufferState {
         if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end();
         }
+    }
+
+    /// Whether it has ended. Unlike [`status`](Self::status), this gets nothing going.
+    pub(crate) fn has_ended(&self) -> bool {
+        ended(self.status_now())
     }
 
     pub(super) fn has_failed(&self) -> bool {

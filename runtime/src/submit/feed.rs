@@ -6,7 +6,7 @@ use std::time::Instant;
 use fencepost_core::{BarrierFilter, NodeId, QueueId};
 use smallvec::SmallVec;
 
-use super::part::{GATE, Part, Signal};
+use super::part::{GATE, Part, Signal, WAITED};
 use super::queue::{Committed, Cursor, Entry};
 use super::{After, State, Submission, dependency};
 use crate::backend::{Part as BackendPart, PlannedNode, Work};
@@ -77,7 +77,7 @@ impl Submission {
                 Step::Done
             }
             Some(Entry::Wait { event, value }) => {
-                let step = self.feed_wait(state, id, &event, value, now);
+                let step = self.feed_wait(state, id, &event, value, now, after);
                 after.push(After::DropEvent(event));
                 step
             }
@@ -93,7 +93,8 @@ impl Submission {
         self.close_part(state, queue, Feed { signals, ..Feed::default() });
     }
 
-    /// A wait of an explicit queue: nobody's work fails when it times out or its signal does; the later work is released (rule 6.8).
+    /// A wait of an explicit queue. When it times out, the later work is released (rule 6.8); when its signal fails, what has been
+    /// committed behind it fails as well, just as if it had been handed over before.
     fn feed_wait(
         &self,
         state: &mut State,
@@ -101,6 +102,7 @@ impl Submission {
         event: &Arc<EventBody>,
         value: u64,
         now: Instant,
+        after: &mut Vec<After>,
     ) -> Step {
         let user: Weak<dyn EventUser> = self.this.clone();
         let standing = event.standing(self.device(), value, &user);
@@ -113,9 +115,31 @@ impl Submission {
         state.unhold(queue);
         match standing {
             Standing::Promised(node) => state.engine.wait_for_event(queue, &[node]),
-            _ => state.engine.wait_for_event(queue, &[]),
+            Standing::Broken(error) => self.break_behind(state, queue, &error, after),
+            Standing::Reached | Standing::Held => state.engine.wait_for_event(queue, &[]),
         }
         Step::Done
+    }
+
+    /// All that a queue has accepted fails.
+    fn break_behind(&self, state: &mut State, queue: QueueId, error: &Error, after: &mut Vec<After>) {
+        let error = dependency(error);
+        let entries = state.queue(queue).map(|queue| std::mem::take(&mut queue.entries));
+        for entry in entries.unwrap_or_default() {
+            match entry {
+                Entry::Committed(committed) => {
+                    committed.state.fail(&error);
+                    self.break_rest(committed, after);
+                }
+                Entry::Signal { event, value } => {
+                    self.break_signal(&event, value, &error, after);
+                    after.push(After::DropEvent(event));
+                }
+                Entry::Wait { event, .. } => after.push(After::DropEvent(event)),
+                // Its buffer finds no place any more when it is committed, and takes one at the end.
+                Entry::Reserved(_) => {}
+            }
+        }
     }
 
     fn feed_committed(
@@ -127,7 +151,8 @@ impl Submission {
         after: &mut Vec<After>,
     ) -> Step {
         if committed.state.has_failed() {
-            break_rest(committed, after);
+            state.unhold(queue);
+            self.break_rest(committed, after);
             return Step::Done;
         }
         let mut feed =
@@ -137,13 +162,16 @@ impl Submission {
         if matches!(fed, Fed::All) && !cursor.marked {
             // Nothing that could end stands for the end of the buffer: a point behind all that the queue accepted before does.
             let node = state.engine.signal_event(queue);
-            state.assigned.push((node, GATE, Work::Gate));
+            let fed = &committed.recording.items[committed.cursor.item..cursor.item];
+            let waited = fed.iter().any(|item| matches!(item, Item::WaitForEvent { .. }));
+            state.assigned.push((node, if waited { WAITED } else { GATE }, Work::Gate));
         }
         let moved = cursor.item > committed.cursor.item || matches!(fed, Fed::All);
         feed.items_end = cursor.item;
         let handed_over = self.close_part(state, queue, feed);
         committed.cursor = cursor;
         if handed_over {
+            committed.state.open();
             after.push(After::Scheduled(Arc::clone(&committed.state)));
         }
         match fed {
@@ -167,7 +195,7 @@ impl Submission {
             Fed::Broken(error) => {
                 state.unhold(queue);
                 committed.state.fail(&dependency(&error));
-                break_rest(committed, after);
+                self.break_rest(committed, after);
                 Step::Done
             }
         }
@@ -186,8 +214,30 @@ impl Submission {
         let limit_ms = state.event_timeout.unwrap_or_default().as_millis();
         state.unhold(queue);
         committed.state.fail(&DeviceError::EventTimeout { event: event.describe(), value, limit_ms }.into());
-        break_rest(committed, after);
+        self.break_rest(committed, after);
         Step::Done
+    }
+
+    /// A buffer has failed: its remaining signals are never executed (rule 6.13), and nothing more of it is handed over.
+    fn break_rest(&self, committed: Committed, after: &mut Vec<After>) {
+        if let Some(first) = committed.state.error() {
+            let error = dependency(&first);
+            for item in &committed.recording.items[committed.cursor.item..] {
+                if let Item::SignalEvent { event, value } = item {
+                    self.break_signal(event, *value, &error, after);
+                }
+            }
+        }
+        after.push(After::Close(committed.state));
+        after.push(After::DropRecording(committed.recording));
+    }
+
+    /// Here and now, so that whoever of this device waits for it is reached by the loop over the heads and not by another call inside
+    /// this one: a chain of failures may be as long as it likes.
+    fn break_signal(&self, event: &EventBody, value: u64, error: &Error, after: &mut Vec<After>) {
+        let own = self.device();
+        let others = event.note_broken(0, value, None, error).into_iter();
+        after.extend(others.filter(|user| user.as_ptr().cast::<()>().addr() != own).map(After::Pump));
     }
 
     fn feed_items(
@@ -344,17 +394,4 @@ impl State {
             queue.held_since = None;
         }
     }
-}
-
-/// A buffer has failed: its remaining signals are never executed (rule 6.13), and nothing more of it is handed over.
-fn break_rest(committed: Committed, after: &mut Vec<After>) {
-    let first = committed.state.error();
-    for item in &committed.recording.items[committed.cursor.item..] {
-        if let (Item::SignalEvent { event, value }, Some(error)) = (item, &first) {
-            let (event, error) = (Arc::clone(event), dependency(error));
-            after.push(After::Break { event, value: *value, error });
-        }
-    }
-    after.push(After::Close(committed.state));
-    after.push(After::DropRecording(committed.recording));
 }

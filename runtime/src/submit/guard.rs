@@ -31,7 +31,7 @@ pub(crate) struct Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.submission.state.lock().holds.retain(|(id, _)| *id != self.id);
+        self.submission.lock().holds.retain(|(id, _)| *id != self.id);
     }
 }
 
@@ -44,8 +44,8 @@ impl Submission {
         write: bool,
     ) -> Result<Hold, InFlight> {
         let access = access(resource, extent, write);
-        let mut state = self.state.lock();
-        if let Some(in_flight) = state.conflict(&access) {
+        let mut state = self.lock();
+        if let Some(in_flight) = state.conflict(&access, self.device()) {
             return Err(in_flight);
         }
         let id = state.next_hold;
@@ -63,7 +63,7 @@ impl State {
             .find_map(|(_, held)| Some((held, self.find(recording, 0..recording.items.len(), held)?)))
     }
 
-    fn conflict(&self, cpu: &Access) -> Option<InFlight> {
+    fn conflict(&self, cpu: &Access, device: usize) -> Option<InFlight> {
         // Whoever has seen a signal of a queue knows that everything before it has ended, whether or not that has been noted yet.
         let mut passed = SmallVec::<[QueueId; 4]>::new();
         for part in self.in_flight.iter().rev() {
@@ -80,19 +80,24 @@ impl State {
                 return Some(InFlight { command_buffer: owner.label(), ..found });
             }
         }
-        self.queues.iter().find_map(|(_, queue)| self.conflict_behind(&queue.entries, cpu))
+        self.queues.iter().find_map(|(_, queue)| self.conflict_behind(&queue.entries, cpu, device))
     }
 
     /// Among what is still to be handed over: up to a wait that only the CPU may release, for there the CPU decides the order.
-    fn conflict_behind(&self, entries: &std::collections::VecDeque<Entry>, cpu: &Access) -> Option<InFlight> {
+    fn conflict_behind(
+        &self,
+        entries: &std::collections::VecDeque<Entry>,
+        cpu: &Access,
+        device: usize,
+    ) -> Option<InFlight> {
         for entry in entries {
             match entry {
-                Entry::Wait { event, value } if event.is_shared() && event.is_below(*value) => return None,
+                Entry::Wait { event, value } if event.is_for_others(device, *value) => return None,
                 Entry::Committed(committed) => {
                     let items = &committed.recording.items;
                     let first = committed.cursor.item;
                     let held = items[first..].iter().position(|item| match item {
-                        Item::WaitForEvent { event, value } => event.is_shared() && event.is_below(*value),
+                        Item::WaitForEvent { event, value } => event.is_for_others(device, *value),
                         _ => false,
                     });
                     let end = held.map_or(items.len(), |held| first + held);

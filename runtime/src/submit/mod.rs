@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Locks, in the order they may nest: the state here, then an event's table or a command buffer's inner lock, then a callback queue.
-//! Completions take the state's lock only to retire, and only if it is free.
+//! Completions take the state's lock only to retire, and only if it is free; if not, whoever has it looks again when he lets go of it.
 mod command_buffer;
 mod feed;
 mod guard;
@@ -24,14 +24,15 @@ mod tests;
 mod timer;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use fencepost_core::{
     Engine, FenceId, MemoryId, NodeId, Plan, QueueId, QueueMode, ResourceDescriptor, ResourceId,
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use command_buffer::{CommandBufferState, PassReport};
 pub(crate) use guard::{Hold, InFlight};
@@ -79,13 +80,11 @@ struct State {
 /// What must wait until the state's lock is free.
 #[derive(Debug)]
 enum After {
+    /// Counted as open meanwhile: a buffer ends after its scheduled handlers have been called.
     Scheduled(Arc<CommandBufferState>),
     Close(Arc<CommandBufferState>),
-    Break {
-        event: Arc<EventBody>,
-        value: u64,
-        error: Error,
-    },
+    /// Another device, whose queues wait for what will never be signaled.
+    Pump(Weak<dyn EventUser>),
     /// Maybe the last handles: what they hold gives names back, which takes the lock.
     DropRecording(Arc<Recording>),
     DropEvent(Arc<EventBody>),
@@ -120,13 +119,13 @@ impl Submission {
     /// How long a queue waits for a value before the wait counts as timed out (rule 6.8): on a tracked queue the command buffer ends
     /// with an error, on an explicit queue the later work is released. `None`, the default: for ever.
     pub(crate) fn set_event_timeout(&self, timeout: Option<Duration>) {
-        self.state.lock().event_timeout = timeout;
+        self.lock().event_timeout = timeout;
         self.pump();
     }
 
     /// A queue that takes so many uncompleted command buffers.
     pub(crate) fn add_queue(&self, mode: QueueMode, max_uncompleted: usize) -> QueueId {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let id = state.engine.add_queue(mode);
         state.queues.push((id, Queue::new(max_uncompleted)));
         id
@@ -134,39 +133,39 @@ impl Submission {
 
     /// Nobody commits to it any more; it goes when all that it accepted was handed over.
     pub(crate) fn remove_queue(&self, queue: QueueId) {
-        if let Some(queue) = self.state.lock().queue(queue) {
+        if let Some(queue) = self.lock().queue(queue) {
             queue.closed = true;
         }
         self.pump();
     }
 
     pub(crate) fn add_memory(&self) -> MemoryId {
-        self.state.lock().engine.add_memory()
+        self.lock().engine.add_memory()
     }
 
     pub(crate) fn remove_memory(&self, memory: MemoryId) {
-        self.state.lock().engine.remove_memory(memory);
+        self.lock().engine.remove_memory(memory);
     }
 
     pub(crate) fn add_resource(&self, descriptor: ResourceDescriptor) -> ResourceId {
-        self.state.lock().engine.add_resource(descriptor)
+        self.lock().engine.add_resource(descriptor)
     }
 
     pub(crate) fn remove_resource(&self, resource: ResourceId) {
-        self.state.lock().engine.remove_resource(resource);
+        self.lock().engine.remove_resource(resource);
     }
 
     pub(crate) fn add_fence(&self) -> FenceId {
-        self.state.lock().engine.add_fence()
+        self.lock().engine.add_fence()
     }
 
     pub(crate) fn remove_fence(&self, fence: FenceId) {
-        self.state.lock().engine.remove_fence(fence);
+        self.lock().engine.remove_fence(fence);
     }
 
     /// A command buffer of a queue. Sleeps while the queue has as many uncompleted ones as it takes (rule 1.1.6).
     pub(crate) fn new_command_buffer(&self, queue: QueueId) -> Arc<CommandBufferState> {
-        let slots = self.state.lock().queue(queue).map(|queue| Arc::clone(&queue.slots));
+        let slots = self.lock().queue(queue).map(|queue| Arc::clone(&queue.slots));
         let slot = slots.map(|slots| {
             slots.try_take().unwrap_or_else(|| {
                 self.backend.wait_begins();
@@ -185,7 +184,7 @@ impl Submission {
 
     /// Reserves the next place on the queue; does nothing for a buffer that has one.
     pub(crate) fn enqueue(&self, queue: QueueId, buffer: &Arc<CommandBufferState>) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if let Some(queue) = state.queue(queue)
             && buffer.set_enqueued()
         {
@@ -210,7 +209,7 @@ impl Submission {
                 }
             }
         }
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.check(&group)?;
         let Some(queue) = state.queue(queue) else { return Ok(()) };
         for (recording, buffer) in group {
@@ -238,7 +237,7 @@ impl Submission {
     fn push(&self, queue: QueueId, entry: Entry, event: &Arc<EventBody>) {
         let user: Weak<dyn EventUser> = self.this.clone();
         event.attach(&user, self.backend.holds_back());
-        if let Some(queue) = self.state.lock().queue(queue) {
+        if let Some(queue) = self.lock().queue(queue) {
             queue.entries.push_back(entry);
         }
         self.pump();
@@ -249,22 +248,35 @@ impl Submission {
         self.this.as_ptr().addr()
     }
 
-    /// Parts have ended: their records may go, now or with the next commit.
+    /// The state, for all but those who end parts.
+    fn lock(&self) -> Locked<'_> {
+        Locked { state: Some(self.state.lock()), submission: self }
+    }
+
+    /// Parts have ended: their records go, now or when the lock is free again.
     fn retire_soon(&self) {
-        self.retire_due.store(true, Ordering::Release);
-        while self.retire_due.load(Ordering::Acquire) {
-            // Whoever holds the lock looks at the flag when it is free again, or the next one does.
+        self.retire_due.store(true, Ordering::SeqCst);
+        self.retire_if_due();
+    }
+
+    fn retire_if_due(&self) {
+        // Either whoever has the lock sees the flag after he lets go of it, or he is seen to have let go.
+        fence(Ordering::SeqCst);
+        while self.retire_due.load(Ordering::Relaxed) {
             let Some(mut state) = self.state.try_lock() else { return };
             let gone = self.retire(&mut state);
             drop(state);
             drop(gone);
+            fence(Ordering::SeqCst);
         }
     }
 
     /// Tells engine and backend which nodes are over. What comes back is to be dropped when the lock is free: it may hold the last
     /// handle of anything.
     fn retire(&self, state: &mut State) -> Vec<Arc<Part>> {
-        self.retire_due.store(false, Ordering::Release);
+        // A part that ends after the look below sets it again.
+        self.retire_due.swap(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         let count = state.in_flight.iter().take_while(|part| part.has_ended()).count();
         let gone: Vec<_> = state.in_flight.drain(..count).collect();
         if let Some(last) = gone.last() {
@@ -299,9 +311,7 @@ impl EventUser for Submission {
         drop(state);
         drop(gone);
         after.into_iter().for_each(After::run);
-        if self.retire_due.load(Ordering::Acquire) {
-            self.retire_soon();
-        }
+        self.retire_if_due();
     }
 
     fn drive(&self) {
@@ -314,6 +324,39 @@ impl EventUser for Submission {
 
     fn wait_ends(&self) {
         self.backend.wait_ends();
+    }
+}
+
+/// The state's lock. Parts may end while somebody has it: he retires them when he lets go.
+struct Locked<'a> {
+    state: Option<MutexGuard<'a, State>>,
+    submission: &'a Submission,
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        match &self.state {
+            Some(state) => state,
+            None => unreachable!("it is let go only by the drop"),
+        }
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        match &mut self.state {
+            Some(state) => state,
+            None => unreachable!("it is let go only by the drop"),
+        }
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.state = None;
+        self.submission.retire_if_due();
     }
 }
 
@@ -341,9 +384,16 @@ impl State {
 impl After {
     fn run(self) {
         match self {
-            Self::Scheduled(buffer) => buffer.set_scheduled(),
+            Self::Scheduled(buffer) => {
+                buffer.set_scheduled();
+                buffer.close();
+            }
             Self::Close(buffer) => buffer.close(),
-            Self::Break { event, value, error } => event.break_promise(0, value, None, &error),
+            Self::Pump(user) => {
+                if let Some(user) = user.upgrade() {
+                    user.pump();
+                }
+            }
             Self::DropRecording(recording) => drop(recording),
             Self::DropEvent(event) => drop(event),
         }

@@ -43,6 +43,8 @@ pub(super) struct Signal {
 
 /// The tag of nodes that nobody waits for by themselves.
 pub(super) const GATE: u32 = PlannedNode::ALONE - 1;
+/// The tag of the node behind a buffer that has nothing behind its last wait: if that wait fails, the buffer does.
+pub(super) const WAITED: u32 = GATE - 1;
 
 impl Part {
     pub(super) fn has_ended(&self) -> bool {
@@ -61,7 +63,7 @@ impl Part {
                 if let Some(owner) = &self.owner {
                     owner.fail(error);
                 }
-                event.break_promise(self.submission.device(), *value, Some(*node), error);
+                event.break_promise(self.submission.device(), *value, *node, error);
             }
         }
     }
@@ -83,10 +85,12 @@ impl Completion for Part {
     fn completed(&self, tag: u32, count: u32, outcome: &Outcome) {
         if tag & PlannedNode::ALONE != 0 {
             self.signal_ended(tag & !PlannedNode::ALONE, outcome);
-        } else if let Some(owner) = &self.owner
-            && tag != GATE
-        {
-            owner.pass_ended(tag, count, outcome);
+        } else if let Some(owner) = &self.owner {
+            match (tag, outcome) {
+                (GATE, _) | (WAITED, Outcome::Done { .. }) => {}
+                (WAITED, Outcome::Failed(error) | Outcome::Skipped(error)) => owner.fail(error),
+                _ => owner.pass_ended(tag, count, outcome),
+            }
         }
         if self.remaining.fetch_sub(count, Ordering::AcqRel) == count {
             self.ended();

@@ -653,3 +653,76 @@ fn every_threadgroup_runs_once() {
         }
     }
 }
+
+/// Parts that end while somebody has the lock are retired when he lets go: else the device would never go.
+#[test]
+fn whoever_has_the_lock_retires_what_ends_meanwhile() {
+    for _ in 0..50 {
+        let rig = Rig::new(QueueMode::Tracked, Schedule::Parallel);
+        let stop = Arc::new(AtomicBool::new(false));
+        let busy = {
+            let (submission, stop) = (Arc::clone(&rig.submission), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                while !stop.load(SeqCst) {
+                    submission.remove_memory(submission.add_memory());
+                }
+            })
+        };
+        let pause = || std::thread::sleep(Duration::from_millis(1));
+        let buffer = rig.commit(rig.queue, rig.tape().pass(DispatchType::Serial).run(&[], pause).end());
+        rig.submission.remove_queue(rig.queue);
+        buffer.wait_until_completed();
+        stop.store(true, SeqCst);
+        busy.join().expect("it only takes the lock");
+        let device = Arc::downgrade(&rig.submission);
+        drop((rig, buffer));
+        wait_for("the end of the device", || device.strong_count() == 0);
+    }
+}
+
+/// A buffer in two parts, the second handed over by another thread while the first is still being told of: no handler is lost or late.
+#[test]
+fn scheduled_handlers_come_before_completed_ones() {
+    let rig = Rig::new(QueueMode::Tracked, Schedule::Parallel);
+    for _ in 0..300 {
+        let (seen, release) = (EventBody::new(true), EventBody::new(true));
+        let buffer = rig.submission.new_command_buffer(rig.queue);
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let [scheduled, completed] = [Arc::clone(&calls), Arc::clone(&calls)];
+        assert!(buffer.add_scheduled_handler(Box::new(move |_| scheduled.lock().push("scheduled"))));
+        assert!(buffer.add_completed_handler(Box::new(move |_| completed.lock().push("completed"))));
+        let tape = rig.tape().signal(&seen, 1).wait(&release, 1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while seen.signaled_value() < 1 {
+                    std::hint::spin_loop();
+                }
+                release.raise(1);
+            });
+            rig.commit_as(rig.queue, tape, &buffer);
+        });
+        buffer.wait_until_completed();
+        assert_eq!(*calls.lock(), ["scheduled", "completed"]);
+    }
+}
+
+/// A buffer that fails while it waits leaves none of its waiting time to the next one.
+#[test]
+fn each_wait_has_its_own_time() {
+    let rig = Rig::new(QueueMode::Tracked, Schedule::Parallel);
+    rig.submission.set_event_timeout(Some(Duration::from_millis(1500)));
+    let (never, late) = (EventBody::new(true), EventBody::new(true));
+    let fails = || {
+        std::thread::sleep(Duration::from_millis(1000));
+        panic!("on purpose");
+    };
+    let first = rig.tape().pass(DispatchType::Serial).run(&[], fails).end().wait(&never, 1);
+    let first = rig.commit(rig.queue, first);
+    let second = rig.commit(rig.queue, rig.tape().wait(&late, 1));
+    first.wait_until_completed();
+    assert_eq!(first.error().map(|error| error.kind()), Some(ErrorKind::HostFunctionPanicked));
+    std::thread::sleep(Duration::from_millis(800));
+    late.raise(1);
+    second.wait_until_completed();
+    assert_eq!(second.error().map(|error| error.to_string()), None);
+}
