@@ -3,6 +3,7 @@ mod bad_input;
 mod common;
 mod conformance;
 mod faults;
+mod liveness;
 mod memory;
 mod misuse;
 mod schedules;
