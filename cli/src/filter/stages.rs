@@ -63,7 +63,8 @@ impl<'a> Filter<'a> {
         let all = TextureDescriptor::new_2d(PixelFormat::Rgba8Unorm, input.width(), input.height())
             .with_options(options)
             .with_all_mips();
-        let mips = levels.map_or(all.mipmap_level_count, |levels| all.mipmap_level_count.min(levels + 1));
+        let mips = levels
+            .map_or(all.mipmap_level_count, |levels| all.mipmap_level_count.min(levels.saturating_add(1)));
         let levels = device.new_texture(&all.with_mips(mips))?;
         levels.set_label("levels");
 

@@ -122,3 +122,13 @@ fn a_picture_of_one_texel_is_its_only_level() {
         assert!(filtered(&Device::cpu(), &input, sync) == [input.clone()]);
     }
 }
+
+#[test]
+fn more_levels_than_there_are_means_all() {
+    let input = RgbaImage::from_pixel(4, 2, Rgba([1, 2, 3, 255]));
+    for (asked, stages) in [(Some(1), 2), (Some(2), 3), (Some(u32::MAX), 3), (None, 3)] {
+        let device = Device::cpu();
+        let filter = Filter::new(&device, &input, asked, SIGMA, Sync::Fence).expect("memory");
+        assert_eq!(filter.stages(), stages, "{asked:?}");
+    }
+}

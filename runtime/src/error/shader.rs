@@ -7,6 +7,7 @@ impl Cause for ShaderError {
         match Self::kind(self) {
             ShaderErrorKind::Syntax | ShaderErrorKind::Invalid => ErrorKind::InvalidShader,
             ShaderErrorKind::FunctionNotFound | ShaderErrorKind::Constant => ErrorKind::NotFound,
+            ShaderErrorKind::ConstantValue => ErrorKind::InvalidArgument,
             ShaderErrorKind::Unsupported | ShaderErrorKind::TooLarge => ErrorKind::Unsupported,
         }
     }

@@ -36,8 +36,10 @@ pub enum ShaderErrorKind {
     Unsupported,
     /// There is no compute function of that name.
     FunctionNotFound,
-    /// An override constant is missing, unknown, given twice or out of range.
+    /// An override constant is unknown, or has no value.
     Constant,
+    /// An override constant is given twice, or with a value that its type or its use cannot take.
+    ConstantValue,
     /// With all calls inlined the kernel is larger than the device takes.
     TooLarge,
 }

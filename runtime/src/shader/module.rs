@@ -75,14 +75,14 @@ impl Module {
     }
 
     /// The same before it is optimized.
-    pub(super) fn lowered(&self, name: &str, constants: &[(&str, f64)]) -> Result<lane::Kernel, ShaderError> {
+    pub(super) fn lowered(&self, name: &str, given: &[(&str, f64)]) -> Result<lane::Kernel, ShaderError> {
         if !self.function_names().any(|known| known == name) {
             return Err(self.not_found(name));
         }
-        let constants = self.constants(constants)?;
+        let constants = self.constants(given)?;
         let entry_point = Some((ShaderStage::Compute, name));
         let (module, info) = process_overrides(&self.module, &self.info, entry_point, &constants)
-            .map_err(|error| self.constant_error(&error))?;
+            .map_err(|error| self.constant_error(&error, given))?;
         lower::lower(&module, &info, name).map_err(|refusal| refusal.into_error(self.source.as_deref()))
     }
 
@@ -107,7 +107,7 @@ impl Module {
             let key = found.id.map_or_else(|| name.to_owned(), |id| id.to_string());
             if constants.insert(key, value).is_some() {
                 let message = format!("the override constant `{name}` is given twice");
-                return Err(ShaderError::new(ShaderErrorKind::Constant, message));
+                return Err(ShaderError::new(ShaderErrorKind::ConstantValue, message));
             }
         }
         Ok(constants)
@@ -124,17 +124,37 @@ impl Module {
         ShaderError::new(ShaderErrorKind::FunctionNotFound, message)
     }
 
-    fn constant_error(&self, error: &PipelineConstantError) -> ShaderError {
-        if let PipelineConstantError::ValidationError(error) = error {
-            return invalid(error, self.source.as_deref());
-        }
-        ShaderError::new(ShaderErrorKind::Constant, chain(error))
+    fn constant_error(&self, error: &PipelineConstantError, given: &[(&str, f64)]) -> ShaderError {
+        use PipelineConstantError as E;
+        let given =
+            || given.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join(", ");
+        let (kind, message) = match error {
+            E::ValidationError(error) => return invalid(error, self.source.as_deref()),
+            E::MissingValue(name) => {
+                let mend = "Give it one with `new_function_with_constants`";
+                let message = format!("the override constant `{name}` has no default and no value. {mend}");
+                (ShaderErrorKind::Constant, message)
+            }
+            E::SrcNeedsToBeFinite | E::DstRangeTooSmall => {
+                let message =
+                    format!("an override constant is given a value that its type cannot hold ({})", given());
+                (ShaderErrorKind::ConstantValue, message)
+            }
+            E::NegativeWorkgroupSize => {
+                let message =
+                    format!("the workgroup has a side below 1 with these override constants ({})", given());
+                (ShaderErrorKind::ConstantValue, message)
+            }
+            other => (ShaderErrorKind::Constant, chain(other)),
+        };
+        ShaderError::new(kind, message)
     }
 }
 
 fn syntax_error(error: &front::wgsl::ParseError, source: &str) -> ShaderError {
     let mut message = error.message().to_owned();
-    for note in error.notes() {
+    // Whom to tell about a gap of the front end is no news for who wrote the shader.
+    for note in error.notes().filter(|note| !note.contains("Naga maintainers")) {
         // Writing into a string cannot fail.
         let _ = write!(message, "; note: {note}");
     }

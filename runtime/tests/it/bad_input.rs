@@ -26,6 +26,30 @@ fn a_function_or_constant_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_constant_without_a_value_that_fits_is_named() {
+    let source = "override sides: u32;
+        @group(0) @binding(0) var<storage, read_write> words: array<u32>;
+        @compute @workgroup_size(sides) fn count() { words[0] = sides; }";
+    let library = Device::cpu().new_library_with_wgsl(source).expect("it is valid");
+    let with = |constants: &[(&str, f64)]| library.new_function_with_constants("count", constants);
+    misuse(with(&[]), ErrorKind::NotFound, &["`sides`", "new_function_with_constants"]);
+    misuse(with(&[("sides", -1.0)]), ErrorKind::InvalidArgument, &["sides = -1"]);
+    misuse(with(&[("sides", f64::NAN)]), ErrorKind::InvalidArgument, &["sides = NaN"]);
+    misuse(with(&[("sides", 0.0)]), ErrorKind::InvalidArgument, &["sides = 0"]);
+    misuse(with(&[("sides", 1.0), ("sides", 2.0)]), ErrorKind::InvalidArgument, &["`sides`", "twice"]);
+    with(&[("sides", 4.0)]).expect("a value that fits");
+}
+
+#[test]
+fn an_extension_that_is_not_there_is_unsupported_and_asks_nobody_to_report_it() {
+    let source = "enable subgroups;\n@compute @workgroup_size(1) fn nothing() {}";
+    let error = Device::cpu().new_library_with_wgsl(source).expect_err("there are no subgroups");
+    assert_eq!((error.kind(), error.fault()), (ErrorKind::Unsupported, Fault::Unsupported));
+    let text = error.to_string();
+    assert!(text.contains("subgroups") && text.contains("line 1") && !text.contains("maintainers"), "{text}");
+}
+
+#[test]
 fn a_missing_binding_is_named() {
     let device = Device::cpu();
     let (queue, copy) = (device.new_command_queue(), pipeline(&device, "copy"));

@@ -109,11 +109,11 @@ fn constants() {
     };
     assert_eq!(kind(&[]), Err(Kind::Constant));
     assert_eq!(kind(&[("a", 4.0), ("c", 1.0)]), Err(Kind::Constant));
-    assert_eq!(kind(&[("a", -1.0)]), Err(Kind::Constant));
-    assert_eq!(kind(&[("a", f64::NAN)]), Err(Kind::Constant));
-    assert_eq!(kind(&[("a", 4.0), ("a", 5.0)]), Err(Kind::Constant));
-    assert_eq!(kind(&[("a", 4.0), ("3", 5.0), ("b", 5.0)]), Err(Kind::Constant));
-    assert_eq!(kind(&[("a", 0.0)]), Err(Kind::Constant));
+    assert_eq!(kind(&[("a", -1.0)]), Err(Kind::ConstantValue));
+    assert_eq!(kind(&[("a", f64::NAN)]), Err(Kind::ConstantValue));
+    assert_eq!(kind(&[("a", 4.0), ("a", 5.0)]), Err(Kind::ConstantValue));
+    assert_eq!(kind(&[("a", 4.0), ("3", 5.0), ("b", 5.0)]), Err(Kind::ConstantValue));
+    assert_eq!(kind(&[("a", 0.0)]), Err(Kind::ConstantValue));
     assert_eq!(kind(&[("a", 5000.0)]), Err(Kind::TooLarge));
     assert_eq!(kind(&[("a", 4.0), ("3", 5.0)]), Ok(()));
 }
