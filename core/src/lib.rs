@@ -8,7 +8,8 @@
 //! * [`Engine`] takes the calls of an application in release order and gives a [`Plan`]: each piece of work with what
 //!   it must wait for, and nothing more. One per device; it forgets what has completed;
 //! * [`program`] is what an application asks for as a value, and [`Order`] is happens-before and visibility for the
-//!   whole of it: any pair, and why.
+//!   whole of it: any pair, and why;
+//! * [`validate`] finds what is wrong with a program, and [`explain`] has the words for it.
 //!
 //! ```
 //! use fencepost_core::{Engine, Plan, QueueMode, Stages};
@@ -36,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+pub mod explain;
 mod extent;
 mod identity;
 mod order;

@@ -22,7 +22,7 @@ pub use check::UnknownName;
 pub use locus::Locus;
 pub use uses::Use;
 
-use crate::{Extent, Stages, Visibility};
+use crate::{Conflict, Extent, Stages, Visibility};
 
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident) => {
@@ -629,6 +629,16 @@ pub enum RaceKind {
     WriteAfterRead,
     /// Two writes whose last should stay.
     WriteAfterWrite,
+}
+
+impl From<RaceKind> for Conflict {
+    fn from(kind: RaceKind) -> Self {
+        match kind {
+            RaceKind::ReadAfterWrite => Self::ReadAfterWrite,
+            RaceKind::WriteAfterRead => Self::WriteAfterRead,
+            RaceKind::WriteAfterWrite => Self::WriteAfterWrite,
+        }
+    }
 }
 
 impl Program {

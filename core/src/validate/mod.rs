@@ -1,7 +1,8 @@
 //! What is wrong with a program: races, stale accesses, stuck waits, undefined contents, misuse.
 //!
 //! A judge of [`Order`]: it knows what must happen before what, and looks for conflicts that nothing orders. One
-//! detector a file; each gives [`Finding`]s, which are data. Only `explain` has words for them.
+//! detector a file; each gives [`Finding`]s, which are data. Only [`explain`](crate::explain) has words for
+//! them.
 //!
 //! | file | finds |
 //! |---|---|
@@ -20,6 +21,7 @@
 //! and slices are apart, and its place as a whole meets other resources in the same memory; a render pass without a
 //! draw touches nothing.
 mod clash;
+mod expect;
 mod finding;
 mod gap;
 mod history;
@@ -32,6 +34,7 @@ mod stuck;
 mod uninitialized;
 mod walk;
 
+pub use expect::{Holding, Verdict, hold};
 pub use finding::{
     Clash, Finding, Gap, Kind, Managed, Misuse, Severity, Spot, Stuck, StuckReason, Touch, Uninitialized,
 };
