@@ -3,10 +3,13 @@
 //! Exit codes: 0 it worked, 1 the verb's own negative answer, 2 the input or the call was wrong.
 #![forbid(unsafe_code)]
 
+mod check;
 mod devices;
 mod failure;
 mod filter;
+mod findings;
 mod run;
+mod test;
 
 use std::process::ExitCode;
 
@@ -14,7 +17,8 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
 
-/// Metal's resource synchronization at work: filters a picture in stages that must follow each other, and lists the devices.
+/// Metal's resource synchronization at work: checks programs and runs them, filters a picture in stages that must follow each
+/// other, and lists the devices.
 #[derive(Debug, Parser)]
 #[command(name = "fencepost", version)]
 struct Arguments {
@@ -28,6 +32,10 @@ enum Verb {
     Filter(filter::Arguments),
     /// Runs a program on a device and compares what it leaves with the result of running it in order.
     Run(run::Arguments),
+    /// Finds what is wrong with programs: races, stale reads, stuck waits, misuse.
+    Check(check::Arguments),
+    /// Holds programs against what they expect of a checker.
+    Test(test::Arguments),
     /// Lists what there is to run on.
     Devices,
 }
@@ -37,6 +45,8 @@ fn main() -> ExitCode {
     let done = match arguments.verb {
         Verb::Filter(arguments) => filter::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
+        Verb::Check(arguments) => return check::run(&arguments),
+        Verb::Test(arguments) => return test::run(&arguments),
         Verb::Devices => devices::run(),
     };
     match done {

@@ -34,7 +34,7 @@ impl Clashes {
         findings: &mut Vec<Finding>,
     ) {
         let mut pairs: BTreeMap<(u32, Fault, ResourceIndex), Pair> = BTreeMap::new();
-        self.history.see(&deed.marks, order, |earlier, later, fault| {
+        self.history.see(deed.touches(), order, |earlier, later, fault| {
             let Some(conflict) = earlier.kind.conflict(later.kind) else { return };
             let start = earlier.place.start.max(later.place.start);
             let pair = pairs.entry((earlier.serial, fault, later.resource)).or_insert_with(|| Pair {

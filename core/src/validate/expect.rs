@@ -155,7 +155,7 @@ impl Held<'_> {
     ) -> bool {
         let mut marks: Vec<Mark> = Vec::new();
         let layout = Layout::of(self.program);
-        walk::walk(self.program, self.order, &layout, |deed| marks.extend(deed.marks.iter().cloned()));
+        walk::walk(self.program, self.order, &layout, |deed| marks.extend_from_slice(deed.touches()));
         let named = |path: Option<&str>, mark: &Mark| {
             path.is_none_or(|path| self.is(path, Some(Spot::At(mark.locus))))
         };

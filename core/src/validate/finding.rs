@@ -264,7 +264,7 @@ pub enum Misuse {
     NeverCommitted,
     /// A resource that asks for tracking on a heap that has none: it is not tracked.
     TrackedOnUntrackedHeap,
-    /// A fence between queues of which one is explicit: use an event.
+    /// A fence that is updated on another queue: Metal's own texts disagree on whether that works, and an event does.
     FenceAcrossQueues(FenceIndex),
 }
 

@@ -2,12 +2,14 @@
 //!
 //! A deed is a command or a step of the CPU. What it touches is told by place in memory, so that aliases meet. A managed
 //! resource has two copies, which are two memories: commands touch the GPU's; the CPU's steps touch the CPU's; `synchronize` reads the one
-//! and writes the other, `did-modify` the other way round.
+//! and writes the other. What `did-modify` publishes is written to the GPU's copy by the next commit of a command
+//! buffer that uses the resource (rule 8.3).
 use core::ops::Range;
+use std::collections::HashSet;
 
 use crate::program::{
-    Command, CommandBufferIndex, Locus, Part, Pass, PassItem, Placement, Program, ResourceIndex, Shape, Step,
-    StorageMode, Work,
+    BufferItem, Command, CommandBufferIndex, Locus, Part, Pass, PassItem, Placement, Program, ResourceIndex,
+    Shape, Step, StorageMode, Work,
 };
 use crate::{AccessKind, Extent, Moment, NodeId, Order, Stage};
 
@@ -22,6 +24,16 @@ pub(super) struct Deed<'a> {
 pub(super) enum Body<'a> {
     Command { buffer: CommandBufferIndex, command: &'a Command },
     Step(&'a Step),
+}
+
+impl Deed<'_> {
+    /// What it touches there and then: a `did-modify` touches nothing before the commit.
+    pub(super) fn touches(&self) -> &[Mark] {
+        match self.body {
+            Body::Step(Step::DidModify(_)) => &[],
+            Body::Step(_) | Body::Command { .. } => &self.marks,
+        }
+    }
 }
 
 /// One access of a deed.
@@ -132,14 +144,20 @@ pub(super) fn walk<'a>(
     mut visit: impl FnMut(&Deed<'a>),
 ) {
     let steps = program.all_steps();
+    let mut published = Vec::new();
     let mut serial = 0;
     for (moment, number) in order.moments().iter().zip(0..) {
         match *moment {
             Moment::Step(step) => {
                 let Some(body) = steps.get(step as usize).copied() else { continue };
-                let locus = Locus::Step(step);
-                let marks = step_marks(program, order, layout, locus, serial, body);
-                visit(&Deed { locus, body: Body::Step(body), marks });
+                let at = At { order, layout, locus: Locus::Step(step), serial, pass: number };
+                let mut marks = step_marks(program, &at, body);
+                match body {
+                    Step::DidModify(_) => published.extend_from_slice(&marks),
+                    Step::Commit(buffers) => marks = upload(program, &at, buffers, &mut published),
+                    _ => {}
+                }
+                visit(&Deed { locus: at.locus, body: Body::Step(body), marks });
                 serial += 1;
             }
             Moment::Pass(buffer, place) => {
@@ -156,6 +174,32 @@ pub(super) fn walk<'a>(
             Moment::Begin(_) | Moment::Event(_) | Moment::End(_) => {}
         }
     }
+}
+
+/// What a commit writes to the GPU's copies of managed resources: the published bytes of those that it uses. Each
+/// write keeps the place of its `did-modify`.
+fn upload(
+    program: &Program,
+    at: &At<'_>,
+    buffers: &[CommandBufferIndex],
+    published: &mut Vec<Mark>,
+) -> Vec<Mark> {
+    let Some(&node) = at.order.nodes(at.locus).first() else { return Vec::new() };
+    if published.is_empty() {
+        return Vec::new();
+    }
+    let bodies = buffers.iter().filter_map(|buffer| program.command_buffers.get(buffer.index()));
+    let mut used = HashSet::new();
+    for item in bodies.flat_map(|body| &body.items) {
+        let BufferItem::Pass(pass) = item else { continue };
+        for item in &pass.items {
+            if let PassItem::Command(command) = item {
+                used.extend(program.uses(pass, command).into_iter().map(|used| used.part.resource));
+            }
+        }
+    }
+    let ready = published.extract_if(.., |mark| used.contains(&mark.resource));
+    ready.map(|mark| Mark { node, serial: at.serial, ..mark }).collect()
 }
 
 struct At<'a> {
@@ -204,46 +248,33 @@ fn command_marks(program: &Program, at: &At<'_>, pass: &Pass, command: &Command)
     marks
 }
 
-fn step_marks(
-    program: &Program,
-    order: &Order,
-    layout: &Layout,
-    locus: Locus,
-    serial: u32,
-    step: &Step,
-) -> Vec<Mark> {
+fn step_marks(program: &Program, at: &At<'_>, step: &Step) -> Vec<Mark> {
     let (part, kind) = match step {
-        Step::Write(part) => (part, AccessKind::Write),
-        Step::Read(part) | Step::DidModify(part) => (part, AccessKind::Read),
+        Step::Write(part) | Step::DidModify(part) => (part, AccessKind::Write),
+        Step::Read(part) => (part, AccessKind::Read),
         _ => return Vec::new(),
     };
     let storage = program.resource(part.resource).storage;
+    let managed = storage == StorageMode::Managed;
     let publishes = matches!(step, Step::DidModify(_));
-    let Some(&node) = order.nodes(locus).first() else { return Vec::new() };
-    if part.extent.is_empty() || storage == StorageMode::Private {
+    let Some(&node) = at.order.nodes(at.locus).first() else { return Vec::new() };
+    if part.extent.is_empty() || storage == StorageMode::Private || (publishes && !managed) {
         return Vec::new();
     }
-    if publishes && storage != StorageMode::Managed {
-        return Vec::new();
-    }
-    let (memory, place, dense) = layout.place_of(program, part);
-    let own = if storage == StorageMode::Managed { memory + layout.memories } else { memory };
-    let mark = Mark {
+    let (memory, place, dense) = at.layout.place_of(program, part);
+    let cpu_copy = managed && !publishes;
+    vec![Mark {
         node,
-        serial,
-        locus,
+        serial: at.serial,
+        locus: at.locus,
         stage: None,
         kind,
         resource: part.resource,
         extent: part.extent.clone(),
-        memory: own,
+        memory: if cpu_copy { memory + at.layout.memories } else { memory },
         place,
         dense,
         attachment: None,
-        managed_read: matches!(step, Step::Read(_)) && storage == StorageMode::Managed,
-    };
-    if publishes {
-        return vec![Mark { memory, kind: AccessKind::Write, ..mark.clone() }, mark];
-    }
-    vec![mark]
+        managed_read: matches!(step, Step::Read(_)) && managed,
+    }]
 }

@@ -1,16 +1,25 @@
 //! Signals that raise nothing: by then the event has the value, or a higher one (rules 6.2 and 6.12).
 //!
-//! Only a raise that is ordered before the signal counts: where neither is before the other, each may be the one that
-//! raises.
+//! Only a raise that certainly came before counts: one that is ordered before the signal, or one of the same queue, whose
+//! signals are reached in turn. Of two others, each may be the one that raises.
 use super::super::finding::{Finding, Misuse, Spot};
 use super::finding;
-use crate::program::{BufferItem, EventIndex, EventOperation, EventOperationKind, Locus, Program, Step};
+use crate::program::{
+    BufferItem, EventIndex, EventOperation, EventOperationKind, Locus, Program, QueueIndex, Step,
+};
 use crate::{Moment, NodeId, Order};
 
 struct Raise {
     node: NodeId,
     value: u64,
     locus: Locus,
+    queue: Option<QueueIndex>,
+}
+
+impl Raise {
+    fn is_before(&self, later: &Self, order: &Order) -> bool {
+        (self.queue.is_some() && self.queue == later.queue) || order.ordered(self.node, later.node)
+    }
 }
 
 pub(super) fn find(program: &Program, order: &Order, findings: &mut Vec<Finding>) {
@@ -32,7 +41,13 @@ pub(super) fn find(program: &Program, order: &Order, findings: &mut Vec<Finding>
             _ => None,
         };
         if let Some((event, value, locus, Some(&node))) = raise {
-            note(&mut raises, event, Raise { node, value, locus }, order, findings);
+            note(
+                &mut raises,
+                event,
+                Raise { node, value, locus, queue: queue(program, &steps, locus) },
+                order,
+                findings,
+            );
         }
     }
 }
@@ -47,7 +62,7 @@ fn note(
     let own = &mut raises[event.index()];
     let reached = own
         .iter()
-        .filter(|earlier| earlier.value >= raise.value && order.ordered(earlier.node, raise.node))
+        .filter(|earlier| earlier.value >= raise.value && earlier.is_before(&raise, order))
         .max_by_key(|earlier| earlier.value);
     if reached.is_some() || raise.value == 0 {
         let first = reached.map(|earlier| Spot::At(earlier.locus));
@@ -57,7 +72,7 @@ fn note(
         return;
     }
     // What is lower and earlier says nothing any more.
-    own.retain(|earlier| !order.ordered(earlier.node, raise.node));
+    own.retain(|earlier| !earlier.is_before(&raise, order));
     own.push(raise);
 }
 
@@ -71,6 +86,18 @@ fn operation<'a>(program: &'a Program, steps: &[&'a Step], locus: Locus) -> Opti
         }
         Locus::Step(number) => match steps.get(number as usize)? {
             Step::QueueEvent { operation, .. } => Some(operation),
+            _ => None,
+        },
+        Locus::PassItem { .. } => None,
+    }
+}
+
+/// Whose signals an operation's is one of.
+fn queue(program: &Program, steps: &[&Step], locus: Locus) -> Option<QueueIndex> {
+    match locus {
+        Locus::Event { buffer, .. } => Some(program.command_buffers[buffer.index()].queue),
+        Locus::Step(number) => match steps.get(number as usize)? {
+            Step::QueueEvent { queue, .. } => Some(*queue),
             _ => None,
         },
         Locus::PassItem { .. } => None,

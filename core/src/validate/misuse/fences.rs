@@ -3,9 +3,7 @@ use std::collections::HashMap;
 
 use super::super::finding::{Finding, Misuse, Spot};
 use super::finding;
-use crate::program::{
-    CommandBufferIndex, FenceIndex, Locus, PassItem, Primitive, Program, QueueIndex, QueueMode,
-};
+use crate::program::{CommandBufferIndex, FenceIndex, Locus, PassItem, Primitive, Program, QueueIndex};
 use crate::{Moment, Order};
 
 /// An update that was released.
@@ -33,7 +31,7 @@ pub(super) fn find(program: &Program, order: &Order, findings: &mut Vec<Finding>
                 }
                 Primitive::WaitForFence { fence, .. } => {
                     let ahead = updates.get(&fence).map_or(&[][..], Vec::as_slice);
-                    findings.extend(wait(program, fence, ahead, (buffer, place), queue, locus));
+                    findings.extend(wait(fence, ahead, (buffer, place), queue, locus));
                 }
                 _ => {}
             }
@@ -42,7 +40,6 @@ pub(super) fn find(program: &Program, order: &Order, findings: &mut Vec<Finding>
 }
 
 fn wait(
-    program: &Program,
     fence: FenceIndex,
     ahead: &[Update],
     pass: (CommandBufferIndex, u32),
@@ -57,9 +54,7 @@ fn wait(
     if ahead.is_empty() {
         return Some(finding(Misuse::NeverUpdated(fence), spot));
     }
-    let explicit = |queue: QueueIndex| program.queues[queue.index()].mode == QueueMode::Explicit;
-    let across =
-        ahead.iter().find(|update| update.queue != queue && (explicit(queue) || explicit(update.queue)))?;
+    let across = ahead.iter().find(|update| update.queue != queue)?;
     let first = Some(Spot::At(across.locus));
     Some(Finding { first, ..finding(Misuse::FenceAcrossQueues(fence), spot) })
 }

@@ -1,0 +1,119 @@
+//! `fencepost test`: programs held against what they expect of a checker.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use fencepost_core::program::Expectation;
+use fencepost_core::validate::{Verdict, hold};
+
+use crate::findings::{Checked, colour};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Programs with `expect` blocks.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// What has become of a file.
+struct Outcome {
+    text: String,
+    holds: bool,
+    /// Expectations that this tool does not judge, by name.
+    skipped: BTreeMap<&'static str, usize>,
+}
+
+/// 0 where all files hold, 1 where one does not, 2 where one is no program.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let (mut passed, mut failed, mut worst) = (0, 0, 0);
+    let mut skipped: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut text = String::new();
+    for path in &arguments.files {
+        match Checked::read(path) {
+            Ok(checked) => {
+                let outcome = held(&checked, colour());
+                text += &outcome.text;
+                outcome
+                    .skipped
+                    .into_iter()
+                    .for_each(|(name, count)| *skipped.entry(name).or_default() += count);
+                passed += usize::from(outcome.holds);
+                failed += usize::from(!outcome.holds);
+                worst = worst.max(u8::from(!outcome.holds));
+            }
+            Err(fault) => {
+                eprint!("{}", fault.0);
+                failed += 1;
+                worst = 2;
+            }
+        }
+    }
+    for (name, count) in &skipped {
+        text += &format!("skipped {count} × {name}: not judged yet\n");
+    }
+    let skipped: usize = skipped.values().sum();
+    text += &match skipped {
+        0 => format!("{passed} passed, {failed} failed\n"),
+        _ => format!("{passed} passed, {failed} failed, {skipped} skipped\n"),
+    };
+    // Nobody who has closed the pipe wants the rest.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::from(worst)
+}
+
+fn held(checked: &Checked, colour: bool) -> Outcome {
+    let holding = hold(&checked.program, &checked.order, &checked.findings);
+    let mut skipped = BTreeMap::new();
+    let mut faults = String::new();
+    for (number, verdict) in holding.lines.iter().enumerate() {
+        let Some(expectation) = checked.program.expectations.get(number) else { continue };
+        match verdict {
+            Verdict::Held => {}
+            Verdict::Skipped => *skipped.entry(name(expectation)).or_default() += 1,
+            Verdict::Failed => {
+                let span = checked.places.expectation(number);
+                faults += &checked.complain(span, failure(expectation), "this does not hold", colour);
+            }
+        }
+    }
+    for &index in &holding.unexpected {
+        faults += &checked.report(&checked.findings[index], colour);
+    }
+    let holds = faults.is_empty();
+    let mut text = String::new();
+    let word = if holds { "ok  " } else { "FAIL" };
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{word} {}", checked.name);
+    text += &faults;
+    Outcome { text, holds, skipped }
+}
+
+const fn name(expectation: &Expectation) -> &'static str {
+    match expectation {
+        Expectation::Clean => "clean",
+        Expectation::Race { .. } => "race",
+        Expectation::Ordered { .. } => "ordered",
+        Expectation::Unordered { .. } => "unordered",
+        Expectation::Redundant { .. } => "redundant",
+        Expectation::Needed { .. } => "needed",
+        Expectation::Stuck { .. } => "stuck",
+        Expectation::Misuse { .. } => "misuse",
+        Expectation::Stale { .. } => "stale",
+        Expectation::Managed { .. } => "managed",
+        Expectation::Fix { .. } => "fix",
+    }
+}
+
+fn failure(expectation: &Expectation) -> String {
+    match expectation {
+        Expectation::Clean => "The program has errors, and is expected to be clean.".to_owned(),
+        Expectation::Ordered { first, second } => format!("{first} is not ordered before {second}."),
+        Expectation::Unordered { first, second } => {
+            format!("{first} and {second} are ordered, or name no work.")
+        }
+        _ => format!("No such finding: {}.", name(expectation)),
+    }
+}
