@@ -151,6 +151,9 @@ impl Checked {
     fn label(&self, finding: &Finding, second: bool) -> String {
         let clash = match &finding.kind {
             Kind::Race(clash) | Kind::Stale(clash) => clash,
+            Kind::Managed(_) => {
+                return if second { "reads one copy" } else { "writes the other copy" }.to_owned();
+            }
             _ => return if second { "here" } else { "and this" }.to_owned(),
         };
         let touch = if second { &clash.second } else { &clash.first };

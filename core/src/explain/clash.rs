@@ -84,14 +84,7 @@ impl Explainer<'_> {
         };
         capital(match clash.gap {
             Gap::Nothing => "Nothing orders the two.".to_owned(),
-            Gap::Queues => {
-                let queue = |spot| self.queue(spot).unwrap_or_default();
-                format!(
-                    "They are on two queues ({} and {}), and no event leads from one to the other.",
-                    queue(finding.first),
-                    queue(finding.second)
-                )
-            }
+            Gap::Queues => self.two_queues(finding),
             Gap::NotWaited => format!("The CPU has not waited for {first}."),
             Gap::AfterCommit => {
                 format!("The CPU does it after it has committed {second}, which does not wait for the CPU.")
@@ -146,6 +139,12 @@ impl Explainer<'_> {
                 format!("{} orders the two, but does not make this resource visible.", self.named(locus))
             }
         })
+    }
+
+    fn two_queues(&self, finding: &Finding) -> String {
+        let [first, second] =
+            [finding.first, finding.second].map(|spot| self.queue(spot).unwrap_or_default());
+        format!("They are on two queues ({first} and {second}), and no event leads from one to the other.")
     }
 
     fn queue(&self, spot: Option<Spot>) -> Option<&str> {

@@ -47,6 +47,21 @@ impl Explainer<'_> {
                 format!("Commit the last use of {resource} before it is made aliasable."),
             ),
             Misuse::WrongQueueMode => self.queue_mode(finding, &second),
+            Misuse::EmptyStages
+            | Misuse::NeverUpdated(_)
+            | Misuse::SignalNotIncreasing { .. }
+            | Misuse::NeverCommitted
+            | Misuse::TrackedOnUntrackedHeap
+            | Misuse::FenceAcrossQueues(_) => self.doubtful(finding, misuse),
+        };
+        Explanation { what, order: None, advice }
+    }
+
+    /// What is defined and hardly meant.
+    fn doubtful(&self, finding: &Finding, misuse: Misuse) -> (String, String) {
+        let (first, second) = (self.first(finding), self.second(finding));
+        let resource = finding.resource.map_or("", |resource| self.resource(resource));
+        match misuse {
             Misuse::EmptyStages => (
                 format!("{second} names no stage, so it orders nothing."),
                 "Name the stages, or drop it.".to_owned(),
@@ -79,8 +94,16 @@ impl Explainer<'_> {
                 format!("{second} waits for {}, which {first} updates on another queue.", self.fence(fence)),
                 "Use an event between queues.".to_owned(),
             ),
-        };
-        Explanation { what, order: None, advice }
+            Misuse::StageNotInEncoder(_)
+            | Misuse::FragmentInAfter
+            | Misuse::UpdateBeforeWait(_)
+            | Misuse::WrongStorageMode
+            | Misuse::NotAliasable
+            | Misuse::WrongDevice
+            | Misuse::CommittedTwice(_)
+            | Misuse::UseAfterAliasing
+            | Misuse::WrongQueueMode => unreachable!("the caller has words for what is forbidden"),
+        }
     }
 
     fn fence(&self, fence: FenceIndex) -> &str {

@@ -233,13 +233,13 @@ impl<'a> Explainer<'a> {
                 format!("Move {} to in front of {wait}, or to another queue.", self.at(*signal)),
             ),
             StuckReason::Cycle(all) => {
-                let mut chain: Vec<String> = all.iter().map(|locus| self.at(*locus)).collect();
-                chain.push(wait.clone());
+                let next = all.iter().skip(1).chain(all.first());
+                let link = |(wait, next): (&Locus, &Locus)| {
+                    format!("{} for what stands behind {}", self.at(*wait), self.at(*next))
+                };
+                let links: Vec<String> = all.iter().zip(next).map(link).collect();
                 (
-                    format!(
-                        "The waits wait for each other: {}.",
-                        chain.join(", which waits for what is behind ")
-                    ),
+                    format!("The waits wait for each other: {}.", links.join(", ")),
                     "Let one of them signal before it waits.".to_owned(),
                 )
             }

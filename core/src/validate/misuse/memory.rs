@@ -1,4 +1,4 @@
-//! Storage modes, heaps and devices (rules 2.1.3, 2.3, 8.1, 8.8 and 10.9).
+//! Storage modes, heaps and devices (rules 2.1.3, 2.3, 8.1 and 8.8).
 use std::collections::{HashMap, HashSet};
 
 use super::super::finding::{Finding, Misuse, Spot};

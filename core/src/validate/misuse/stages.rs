@@ -2,7 +2,7 @@
 //!
 //! Barriers within a pass and fences speak of their own encoder and may name only stages that it has; queue barriers
 //! speak of the queue and may name any (rules 4.1.6 and 4.2.4). A render pass may not wait for its own fragments or
-//! tiles: a tile renderer shades a whole tile at once (rules 3.2.3 and 3.3.4).
+//! tiles: a tile renderer shades a whole tile at once (rule 3.3.4).
 use super::super::finding::{Finding, Misuse, Spot};
 use super::finding;
 use crate::Stages;

@@ -1,0 +1,139 @@
+//! The verbs `check` and `test`, from outside: what they print, and what the shell hears.
+//!
+//! `golden/` holds, for some of the programs in `programs/`, what `check` says of them as text and as data. With
+//! `FENCEPOST_BLESS=1` in the environment the files are written anew; look at the difference before keeping it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Programs whose reports are kept.
+const GOLDEN: &[&str] = &[
+    "litmus/store-buffering-no-event",
+    "misuse/committed-twice",
+    "misuse/stage-not-in-encoder",
+    "misuse/wrong-queue-mode",
+    "scenarios/byte-ranges-overlap",
+    "scenarios/cycle",
+    "scenarios/own-future",
+    "scenarios/s1-intra-pass-barrier",
+    "scenarios/s1-other-pass",
+    "scenarios/s1-v1-no-barrier",
+    "scenarios/s1-v2-visibility-none",
+    "scenarios/s12-not-published",
+    "scenarios/s12-not-synchronized",
+    "scenarios/s2-v6-wait-first",
+    "scenarios/s2-v7-update-before-wait",
+    "scenarios/s2-v8-wrong-stage",
+    "scenarios/s3-too-late",
+    "scenarios/s3-wrong-stage",
+    "scenarios/s4-as-published",
+    "scenarios/s6-no-event",
+    "scenarios/s6-v5-no-signal",
+    "scenarios/s8-read-too-early",
+    "scenarios/x4-indirect",
+    "scenarios/x6-never-committed",
+];
+
+/// Runs the tool where the programs have short names.
+fn fencepost(arguments: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fencepost"));
+    command.args(arguments).current_dir(root).env("NO_COLOR", "1").output().expect("the tool starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("the tool writes UTF-8")
+}
+
+/// Compares with a file, or writes it; the difference where there is one.
+fn compare(file: &Path, now: &str) -> Option<String> {
+    if std::env::var_os("FENCEPOST_BLESS").is_some() {
+        std::fs::write(file, now).expect("golden files can be written");
+        return None;
+    }
+    let kept = std::fs::read_to_string(file).unwrap_or_default();
+    (kept != now).then(|| format!("{} has\n{kept}\nand now it is\n{now}", file.display()))
+}
+
+#[test]
+fn reports_are_as_kept() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/golden");
+    let mut differences = Vec::new();
+    for name in GOLDEN {
+        let program = format!("programs/{name}.kdl");
+        for (format, ending) in [("text", "txt"), ("json", "json")] {
+            let output = fencepost(&["check", "--format", format, &program]);
+            assert_eq!(text(&output.stderr), "", "{name}");
+            let file = folder.join(format!("{}.{ending}", name.replace('/', "-")));
+            differences.extend(compare(&file, &text(&output.stdout)));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn the_shell_hears_how_it_went() {
+    let code = |arguments: &[&str]| fencepost(arguments).status.code();
+    let clean = "programs/scenarios/s1-intra-pass-barrier.kdl";
+    let racy = "programs/scenarios/s1-v1-no-barrier.kdl";
+    let warned = "programs/scenarios/s2-v6-wait-first.kdl";
+    assert_eq!(code(&["check", clean]), Some(0));
+    assert_eq!(code(&["check", warned]), Some(0));
+    assert_eq!(code(&["check", clean, racy]), Some(1));
+    assert_eq!(code(&["check", "Cargo.toml", racy]), Some(2));
+    assert_eq!(code(&["check", "programs/no-such-file.kdl"]), Some(2));
+    assert_eq!(code(&["check"]), Some(2));
+    assert_eq!(code(&["test", clean, racy]), Some(0));
+    assert_eq!(code(&["test", "Cargo.toml"]), Some(2));
+}
+
+#[test]
+fn a_file_fails_for_a_line_that_does_not_hold_and_for_an_error_that_no_line_names() {
+    let folder = std::env::temp_dir().join(format!("fencepost-test-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for temporary files");
+    let body = "queue q\nbuffer A size=64\nbuffer B size=64\ncommand-buffer cb queue=q {\n  compute P {\n    \
+                copy c from=A to=B\n    dispatch k reads=B writes=A\n  }\n}\ncommit cb\n";
+    let run = |name: &str, expect: &str| {
+        let file = folder.join(name);
+        std::fs::write(&file, format!("{body}expect {{\n{expect}}}\n")).expect("a temporary file");
+        let output = fencepost(&["test", &file.to_string_lossy()]);
+        let out = text(&output.stdout);
+        (output.status.code(), out.lines().last().unwrap_or_default().to_owned(), out)
+    };
+    let (code, last, _) = run("named.kdl", "  race A\n  race B kind=raw\n");
+    assert_eq!((code, last.as_str()), (Some(0), "1 passed, 0 failed"));
+    let (code, last, out) = run("unnamed.kdl", "  race B\n");
+    assert_eq!((code, last.as_str()), (Some(1), "0 passed, 1 failed"));
+    assert!(out.contains("race (war)") && !out.contains("race (raw)"), "{out}");
+    let (code, _, out) = run("wrong.kdl", "  race A\n  race B\n  ordered P.c P.k\n");
+    assert_eq!(code, Some(1));
+    assert!(out.contains("P.c is not ordered before P.k"), "{out}");
+    let (code, last, _) = run("advice.kdl", "  race A\n  race B\n  fix B primitive=intrapass-barrier\n");
+    assert_eq!((code, last.as_str()), (Some(0), "1 passed, 0 failed, 1 skipped"));
+    std::fs::remove_dir_all(&folder).expect("the temporary files go");
+}
+
+#[test]
+fn every_program_holds() {
+    fn add(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("a folder of programs") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                add(&path, files);
+            } else if path.extension().is_some_and(|ending| ending == "kdl") {
+                files.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    add(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../programs"), &mut files);
+    files.sort();
+    let names: Vec<String> = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
+    let mut arguments = vec!["test"];
+    arguments.extend(names.iter().map(String::as_str));
+    let output = fencepost(&arguments);
+    let out = text(&output.stdout);
+    let failed: Vec<&str> = out.lines().filter(|line| !line.starts_with("ok ")).collect();
+    assert!(names.len() >= 100, "{} programs", names.len());
+    assert_eq!(output.status.code(), Some(0), "{}{}", failed.join("\n"), text(&output.stderr));
+}
