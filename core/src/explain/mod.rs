@@ -130,14 +130,18 @@ impl<'a> Explainer<'a> {
 
     /// A finding in words.
     pub fn explain(&self, finding: &Finding) -> Explanation {
-        match &finding.kind {
+        let mut explanation = match &finding.kind {
             Kind::Race(clash) => self.race(finding, clash),
             Kind::Stale(clash) => self.stale(finding, clash),
             Kind::Stuck(stuck) => self.stuck(finding, stuck),
             Kind::Managed(managed) => self.managed(finding, *managed),
             Kind::Uninitialized(what) => self.uninitialized(finding, *what),
             Kind::Misuse(misuse) => self.misuse(finding, *misuse),
+        };
+        if let Some(rest) = explanation.what.strip_prefix("the ") {
+            explanation.what = format!("The {rest}");
         }
+        explanation
     }
 
     fn buffer(&self, buffer: CommandBufferIndex) -> &str {

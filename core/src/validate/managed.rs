@@ -8,13 +8,15 @@
 //! What the CPU wrote is the GPU's once `did-modify` covers the bytes and then the command buffer is committed. What
 //! the GPU wrote is the CPU's once `synchronize` came after it and the CPU has waited for that. Each byte remembers
 //! which copy was written last and how far it has come.
+use core::ops::Range;
+
 use smallvec::SmallVec;
 
 use super::finding::{Finding, Kind, Managed, Spot};
 use super::spans::Spans;
 use super::walk::{Body, Deed, Layout, Mark};
-use crate::program::{Locus, Part, Program, Step, StorageMode, Work};
-use crate::{NodeId, Order};
+use crate::program::{Locus, Part, Program, Shape, Step, StorageMode, Work};
+use crate::{Extent, NodeId, Order};
 
 /// Watches the deeds of a program for copies that differ.
 pub(super) struct Copies<'a> {
@@ -94,21 +96,26 @@ impl<'a> Copies<'a> {
             }
             _ => None,
         };
-        let mut first = None;
+        let mut first: Option<(Range<u64>, (Locus, Managed))> = None;
         match deed.body {
             Body::Command { .. } if mark.kind.reads() => {
-                self.over(mark, |state| first = first.or_else(|| gpu(state)));
+                self.over(mark, |range, state| first = first.take().or_else(|| Some((range, gpu(state)?))));
             }
-            Body::Step(Step::Read(_)) => self.over(mark, |state| first = first.or_else(|| cpu(state))),
+            Body::Step(Step::Read(_)) => {
+                self.over(mark, |range, state| first = first.take().or_else(|| Some((range, cpu(state)?))))
+            }
             _ => {}
         }
-        if let Some((locus, managed)) = first {
+        if let Some((range, (locus, managed))) = first {
             findings.push(Finding {
                 kind: Kind::Managed(managed),
                 first: Some(Spot::At(locus)),
                 second: Some(Spot::At(mark.locus)),
                 resource: Some(mark.resource),
-                extent: Some(mark.extent.clone()),
+                extent: Some(match self.program.resource(mark.resource).shape {
+                    Shape::Buffer { .. } => Extent::Bytes(range),
+                    Shape::Texture { .. } => mark.extent.clone(),
+                }),
             });
         }
     }
@@ -118,9 +125,9 @@ impl<'a> Copies<'a> {
         let own = (mark.node, mark.locus);
         match deed.body {
             Body::Step(Step::Write(_)) => {
-                self.over(mark, |state| *state = State::Cpu { write: own, published: Ways::new() });
+                self.over(mark, |_, state| *state = State::Cpu { write: own, published: Ways::new() });
             }
-            Body::Step(Step::DidModify(_)) => self.over(mark, |state| {
+            Body::Step(Step::DidModify(_)) => self.over(mark, |_, state| {
                 if let State::Cpu { write, published } = state
                     && order.ordered(write.0, own.0)
                 {
@@ -128,7 +135,7 @@ impl<'a> Copies<'a> {
                 }
             }),
             Body::Command { command, .. } if matches!(command.work, Work::Synchronize { .. }) => {
-                self.over(mark, |state| {
+                self.over(mark, |_, state| {
                     if let State::Gpu { write, synchronized } = state
                         && order.ordered(write.0, own.0)
                     {
@@ -137,19 +144,20 @@ impl<'a> Copies<'a> {
                 });
             }
             Body::Command { .. } if mark.kind.writes() => {
-                self.over(mark, |state| *state = State::Gpu { write: own, synchronized: Ways::new() });
+                self.over(mark, |_, state| *state = State::Gpu { write: own, synchronized: Ways::new() });
             }
             Body::Command { .. } | Body::Step(_) => {}
         }
     }
 
-    /// A byte has one state, whichever copy is touched.
-    fn over(&mut self, mark: &Mark, mut each: impl FnMut(&mut State)) {
+    /// A byte has one state, whichever copy is touched. Ranges are bytes of the resource.
+    fn over(&mut self, mark: &Mark, mut each: impl FnMut(Range<u64>, &mut State)) {
         let (memory, place) = self.layout.place(mark.resource);
         let part = Part { resource: mark.resource, extent: mark.extent.clone() };
         for range in self.program.byte_ranges(&part) {
             let range = place.start.saturating_add(range.start)..place.start.saturating_add(range.end);
-            self.memories[memory].over(&range, |_, state| each(state));
+            self.memories[memory]
+                .over(&range, |range, state| each(range.start - place.start..range.end - place.start, state));
         }
     }
 }
