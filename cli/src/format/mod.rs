@@ -1,6 +1,6 @@
 //! Programs as text: reading them with every fault at its place, and writing them in one layout.
 //!
-//! The text is KDL 2 in Metal's words. [`parse`] makes a [`Program`](fencepost_core::program::Program) of it, or says
+//! The text is KDL 2 in Metal's words. [`parse`](parse()) makes a [`Program`](fencepost_core::program::Program) of it, or says
 //! everything that keeps it from being one; [`print()`] is the way back, so that what a tool changed can be kept. A program's
 //! values do not know where they stood, so the parser hands out a [`SourceMap`] beside them.
 //!

@@ -140,7 +140,7 @@ impl Engine {
         }
     }
 
-    /// A command of the open pass: one item per stage, with consecutive names in the order of [`Stage`];
+    /// A command of the open pass: one item per stage, with consecutive names in the order of [`Stage`](crate::Stage);
     /// returns the first. `accesses` are those that hazard tracking sees: bound or declared, not reached by pointer.
     /// An access counts for the item of its stage.
     pub fn command(&mut self, queue: QueueId, stages: Stages, accesses: &[Access]) -> NodeId {

@@ -43,7 +43,7 @@ pub enum PrintError {
     },
 }
 
-/// Writes a program. [`parse`](super::parse) makes an equal program of the text, if it was a program that has one: a
+/// Writes a program. [`parse`](super::parse()) makes an equal program of the text, if it was a program that has one: a
 /// program put together by hand may hold what no text means, a range outside its resource for example.
 ///
 /// ```
