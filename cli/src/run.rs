@@ -8,6 +8,8 @@ use fencepost::replay::program::value::{Expected, expected};
 use fencepost::replay::{Options, Replay};
 use fencepost_cli::format;
 use fencepost_core::Order;
+use fencepost_core::explain::Explainer;
+use fencepost_core::validate::{Severity, validate};
 
 use crate::Failure;
 
@@ -96,9 +98,24 @@ fn one(
         None => format!("the device leaves word {} of {name}", difference.word),
     };
     Err(Failure::Answer(format!(
-        "{how}, {place} as {:#010x}; running the document in order gives {:#010x}",
-        difference.found, difference.expected
+        "{how}, {place} as {:#010x}; running the document in order gives {:#010x}{}",
+        difference.found,
+        difference.expected,
+        reasons(program)
     )))
+}
+
+/// The errors that a checker finds in the program: one of them explains the difference.
+fn reasons(program: &Program) -> String {
+    let Ok(findings) = validate(program) else { return String::new() };
+    let explainer = Explainer::of(program);
+    let errors = findings.iter().filter(|finding| finding.severity() == Severity::Error);
+    errors
+        .map(|finding| {
+            let explanation = explainer.explain(finding);
+            format!("\n  {}: {}\n    {}", finding.code(), explanation.message(), explanation.advice)
+        })
+        .collect()
 }
 
 /// What the order engine knows of waits that nothing releases.
