@@ -17,7 +17,7 @@ use super::graph::{Payload, SlotIndex};
 use super::job::{Bench, Job};
 use super::random::Random;
 use super::watch::Watchdog;
-use crate::backend::{Outcome, Planned, Work};
+use crate::backend::{Outcome, Planned, PlannedNode, Work};
 
 /// One thread that runs ready nodes in an order of its own. It starts with the first work.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ struct State {
 const GRACE: Duration = Duration::from_millis(20);
 /// Pieces that a command is cut into at most.
 const PIECES: u64 = 12;
+/// How long the CPU is let go first. Waking a thread takes a fraction of it.
+const COURTESY: Duration = Duration::from_micros(500);
 /// Commands that run interleaved at most.
 const RUNNING: usize = 4;
 
@@ -319,7 +321,12 @@ impl Executor {
     }
 
     fn end(&mut self, slot: SlotIndex, payload: Payload, outcome: &Outcome) {
+        let waited_for = payload.part.is_some() && payload.tag & PlannedNode::ALONE != 0;
         self.shared.floor.end(slot, payload, outcome, &mut self.released);
         self.welcome();
+        if waited_for && self.random.once_in(8) {
+            // The CPU is one of those whose order is chosen: now and then it comes first.
+            std::thread::sleep(COURTESY);
+        }
     }
 }
