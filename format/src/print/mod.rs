@@ -47,7 +47,7 @@ pub enum PrintError {
 /// program put together by hand may hold what no text means, a range outside its resource for example.
 ///
 /// ```
-/// use fencepost_cli::format::{parse, print};
+/// use fencepost_format::{parse, print};
 /// let parsed = parse("loose.kdl", "buffer A   size=0x40; write A // comments do not survive")?;
 /// assert_eq!(print(&parsed.program)?, "buffer A size=64\n\nwrite A\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -35,7 +35,7 @@ pub struct Parsed {
 /// Reads a program. `name` is what messages call the text, a file's path for example.
 ///
 /// ```
-/// let error = fencepost_cli::format::parse("typo.kdl", "bufer A size=64").unwrap_err();
+/// let error = fencepost_format::parse("typo.kdl", "bufer A size=64").unwrap_err();
 /// assert_eq!(error.faults()[0].help.as_deref(), Some("did you mean `buffer`?"));
 /// ```
 ///

@@ -8,7 +8,7 @@
 //! stage that its encoder does not have, a wait that nothing releases) is left to those who judge programs.
 //!
 //! ```
-//! use fencepost_cli::format::{parse, print};
+//! use fencepost_format::{parse, print};
 //!
 //! let text = "\
 //! queue q
@@ -27,6 +27,10 @@
 //! assert_eq!(print(&parsed.program)?, text);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! A crate of its own, since both the tool and a running app that captures itself write programs, and neither may
+//! depend on the other.
+#![forbid(unsafe_code)]
 
 mod document;
 mod error;

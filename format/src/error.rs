@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceSpan,
-};
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
+#[cfg(feature = "report")]
+use miette::{GraphicalReportHandler, GraphicalTheme};
 
 /// A text is not a program. Holds the text, so that a report can show the places.
 ///
 /// ```
-/// let error = fencepost_cli::format::parse("few.kdl", "buffer A size=16\nfence F\nfence F\n").unwrap_err();
+/// let error = fencepost_format::parse("few.kdl", "buffer A size=16\nfence F\nfence F\n").unwrap_err();
 /// assert_eq!(error.to_string(), "few.kdl is not a program: 1 error");
 /// assert_eq!(error.faults()[0].to_string(), "the fence `F` is declared twice");
 /// ```
@@ -38,6 +38,7 @@ impl ParseError {
     }
 
     /// The faults as a person reads them: each with the lines it stands in. `columns` is how wide a line may get.
+    #[cfg(feature = "report")]
     pub fn report(&self, columns: usize, colour: bool) -> String {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(columns).without_cause_chain();

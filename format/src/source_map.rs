@@ -11,12 +11,12 @@ use miette::SourceSpan;
 /// use fencepost_core::program::ResourceIndex;
 ///
 /// let text = "buffer A size=64\nwrite A";
-/// let parsed = fencepost_cli::format::parse("two.kdl", text)?;
+/// let parsed = fencepost_format::parse("two.kdl", text)?;
 /// let span = parsed.source_map.resource(ResourceIndex(0)).unwrap();
 /// assert_eq!(&text[span.offset()..span.offset() + span.len()], "buffer A size=64");
 /// let span = parsed.source_map.step(0).unwrap();
 /// assert_eq!(&text[span.offset()..], "write A");
-/// # Ok::<(), fencepost_cli::format::ParseError>(())
+/// # Ok::<(), fencepost_format::ParseError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceMap {
