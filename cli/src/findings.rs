@@ -136,7 +136,9 @@ impl Checked {
     fn span(&self, spot: Spot) -> Option<SourceSpan> {
         match spot {
             Spot::At(Locus::PassItem { buffer, pass, item }) => self.places.pass_item(buffer, pass, item),
-            Spot::At(Locus::Event { buffer, item }) => self.places.item(buffer, item),
+            Spot::At(Locus::Event { buffer, item } | Locus::Pass { buffer, pass: item }) => {
+                self.places.item(buffer, item)
+            }
             Spot::At(Locus::Step(number)) => self.places.step(number),
             Spot::Pass(buffer, pass) => self.places.item(buffer, pass),
             Spot::CommandBuffer(buffer) => self.places.command_buffer(buffer),

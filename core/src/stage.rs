@@ -117,6 +117,22 @@ impl Stage {
         }
     }
 
+    /// The word for it in the text form of programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vertex => "vertex",
+            Self::Fragment => "fragment",
+            Self::Tile => "tile",
+            Self::Object => "object",
+            Self::Mesh => "mesh",
+            Self::ResourceState => "resource-state",
+            Self::Dispatch => "dispatch",
+            Self::Blit => "blit",
+            Self::AccelerationStructure => "acceleration-structure",
+            Self::MachineLearning => "machine-learning",
+        }
+    }
+
     /// The stage's place in [`Stage::EACH`].
     pub const fn index(self) -> usize {
         self as usize

@@ -104,7 +104,7 @@ impl SourceMap {
     pub fn locus(&self, locus: Locus) -> Option<SourceSpan> {
         match locus {
             Locus::PassItem { buffer, pass, item } => self.pass_item(buffer, pass, item),
-            Locus::Event { buffer, item } => self.item(buffer, item),
+            Locus::Event { buffer, item } | Locus::Pass { buffer, pass: item } => self.item(buffer, item),
             Locus::Step(number) => self.step(number),
         }
     }

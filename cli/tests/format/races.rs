@@ -7,12 +7,16 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use fencepost_core::program::*;
-use fencepost_core::{AccessKind, NodeId, Order};
+use fencepost_core::{AccessKind, NodeId, Order, Stage};
 
 /// An access of a command or of the CPU.
 struct Access {
     node: NodeId,
     locus: Locus,
+    /// None for the CPU.
+    stage: Option<Stage>,
+    /// The pass that it touches as its attachment: within one, draws write it in their order (rule 1.3.7).
+    attachment: Option<(CommandBufferIndex, u32)>,
     resource: ResourceIndex,
     kind: AccessKind,
     memory: usize,
@@ -104,7 +108,7 @@ pub(crate) fn is_needed(program: &Program, locus: Locus) -> bool {
             };
             pass.items.remove(item as usize);
         }
-        Locus::Event { buffer, item } => {
+        Locus::Event { buffer, item } | Locus::Pass { buffer, pass: item } => {
             without.command_buffers[buffer.index()].items.remove(item as usize);
         }
         Locus::Step(number) => {
@@ -116,8 +120,11 @@ pub(crate) fn is_needed(program: &Program, locus: Locus) -> bool {
 }
 
 fn race(program: &Program, first: &Access, second: &Access) -> Race {
-    let paths =
-        [first, second].map(|access| vec![program.path(access.locus), program.full_path(access.locus)]);
+    let paths = [first, second].map(|access| {
+        let (short, full) = (program.path(access.locus), program.full_path(access.locus));
+        let stages = access.stage.map(|stage| [&short, &full].map(|path| format!("{path}:{}", stage.name())));
+        [short.clone(), full.clone()].into_iter().chain(stages.into_iter().flatten()).collect()
+    });
     // An access that reads and writes races as a write; a read beside a write, as a read.
     let writes = [first, second].map(|access| access.kind != AccessKind::Read);
     Race { resources: [first.resource, second.resource], paths, writes }
@@ -127,7 +134,9 @@ impl Access {
     fn conflicts(&self, other: &Self) -> bool {
         let both = |kind| self.kind == kind && other.kind == kind;
         let meets = |a: &Range<u64>, b: &Range<u64>| a.start < b.end && b.start < a.end;
-        !both(AccessKind::Read)
+        let one_pass = self.attachment.is_some() && self.attachment == other.attachment;
+        !one_pass
+            && !both(AccessKind::Read)
             && !both(AccessKind::Atomic)
             && self.memory == other.memory
             && self.bytes.iter().any(|a| other.bytes.iter().any(|b| meets(a, b)))
@@ -137,19 +146,41 @@ impl Access {
 /// Everything that touches bytes, in the order of the play.
 fn accesses(program: &Program, order: &Order) -> Vec<Access> {
     let mut accesses = Vec::new();
-    let mut add = |node, locus, part: &Part, kind| {
+    let mut add = |node, locus, stage, attachment, part: &Part, kind| {
         let (memory, offset) = place(program, part.resource);
         let bytes =
             program.byte_ranges(part).into_iter().map(|bytes| bytes.start + offset..bytes.end + offset);
-        accesses.push(Access { node, locus, resource: part.resource, kind, memory, bytes: bytes.collect() });
+        accesses.push(Access {
+            node,
+            locus,
+            stage,
+            attachment,
+            resource: part.resource,
+            kind,
+            memory,
+            bytes: bytes.collect(),
+        });
     };
     for item in order.items() {
-        let Locus::PassItem { buffer, pass, item: place } = item.locus else { continue };
-        let pass = program.pass(buffer, pass).unwrap();
-        let PassItem::Command(command) = &pass.items[place as usize] else { continue };
-        for used in program.uses(pass, command) {
+        let uses = match item.locus {
+            Locus::Pass { buffer, pass } => program.pass(buffer, pass).unwrap().own_uses(),
+            Locus::PassItem { buffer, pass, item: place } => {
+                let pass = program.pass(buffer, pass).unwrap();
+                let PassItem::Command(command) = &pass.items[place as usize] else { continue };
+                program.uses(pass, command)
+            }
+            Locus::Event { .. } | Locus::Step(_) => continue,
+        };
+        let (Locus::PassItem { buffer, pass, .. } | Locus::Pass { buffer, pass }) = item.locus else {
+            continue;
+        };
+        // A draw's attachments come last among what it touches.
+        let attached = program.pass(buffer, pass).unwrap().attachments().count();
+        let bound = uses.len().saturating_sub(attached);
+        for (used, number) in uses.into_iter().zip(0..) {
             if used.stage == item.stage {
-                add(item.node, item.locus, &used.part, used.kind);
+                let attachment = (number >= bound).then_some((buffer, pass));
+                add(item.node, item.locus, Some(item.stage), attachment, &used.part, used.kind);
             }
         }
     }
@@ -164,7 +195,7 @@ fn accesses(program: &Program, order: &Order) -> Vec<Access> {
         if program.resource(part.resource).storage == StorageMode::Managed {
             continue;
         }
-        order.nodes(locus).iter().for_each(|node| add(*node, locus, part, kind));
+        order.nodes(locus).iter().for_each(|node| add(*node, locus, None, None, part, kind));
     }
     accesses.sort_by_key(|access| access.node);
     accesses

@@ -148,7 +148,7 @@ impl Explainer<'_> {
     }
 
     fn queue(&self, spot: Option<Spot>) -> Option<&str> {
-        let Spot::At(Locus::PassItem { buffer, .. }) = spot? else { return None };
+        let (buffer, _) = pass(spot?)?;
         let queue = self.program.command_buffers.get(buffer.index())?.queue;
         self.program.queues.get(queue.index()).map(|queue| queue.name.as_str())
     }
@@ -205,25 +205,26 @@ impl Explainer<'_> {
     }
 
     fn pair(&self, finding: &Finding, clash: &Clash) -> Option<Pair> {
-        let (Some(Spot::At(Locus::PassItem { buffer, pass, .. })), Some(first)) =
-            (finding.first, clash.first.stage)
-        else {
-            return None;
-        };
-        let (Some(Spot::At(Locus::PassItem { buffer: later, pass: later_pass, .. })), Some(second)) =
-            (finding.second, clash.second.stage)
-        else {
-            return None;
-        };
+        let ((buffer, first_pass), first) = (pass(finding.first?)?, clash.first.stage?);
+        let ((later, later_pass), second) = (pass(finding.second?)?, clash.second.stage?);
         let queue = |buffer: CommandBufferIndex| self.program.command_buffers[buffer.index()].queue;
         Some(Pair {
             first: self.first(finding),
             second: self.second(finding),
             stages: (first, second),
-            one_pass: buffer == later && pass == later_pass,
+            one_pass: buffer == later && first_pass == later_pass,
             one_queue: queue(buffer) == queue(later),
             tracked: self.program.queues[queue(later).index()].mode == QueueMode::Tracked,
         })
+    }
+}
+
+/// The pass that a place is in, or is.
+const fn pass(spot: Spot) -> Option<(CommandBufferIndex, u32)> {
+    match spot {
+        Spot::At(Locus::PassItem { buffer, pass, .. } | Locus::Pass { buffer, pass })
+        | Spot::Pass(buffer, pass) => Some((buffer, pass)),
+        Spot::At(Locus::Event { .. } | Locus::Step(_)) | Spot::CommandBuffer(_) => None,
     }
 }
 

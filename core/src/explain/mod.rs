@@ -96,7 +96,7 @@ impl<'a> Explainer<'a> {
             return short;
         }
         match spot {
-            Spot::Pass(buffer, _) | Spot::At(Locus::PassItem { buffer, .. }) => {
+            Spot::Pass(buffer, _) | Spot::At(Locus::PassItem { buffer, .. } | Locus::Pass { buffer, .. }) => {
                 format!("{}.{short}", self.buffer(buffer))
             }
             _ => short,
@@ -201,7 +201,7 @@ impl<'a> Explainer<'a> {
                 }
                 _ => None,
             },
-            Locus::PassItem { .. } => None,
+            Locus::PassItem { .. } | Locus::Pass { .. } => None,
         };
         operation.map_or_else(String::new, |(event, value)| {
             format!(

@@ -3,18 +3,7 @@ use crate::program::Primitive;
 use crate::{Stage, Stages};
 
 pub(super) const fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Vertex => "vertex",
-        Stage::Fragment => "fragment",
-        Stage::Tile => "tile",
-        Stage::Object => "object",
-        Stage::Mesh => "mesh",
-        Stage::ResourceState => "resource-state",
-        Stage::Dispatch => "dispatch",
-        Stage::Blit => "blit",
-        Stage::AccelerationStructure => "acceleration-structure",
-        Stage::MachineLearning => "machine-learning",
-    }
+    stage.name()
 }
 
 pub(super) fn stages(stages: Stages) -> String {

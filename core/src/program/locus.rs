@@ -1,5 +1,6 @@
 //! Where in a program something stands, as data and as the label path that people write.
 use super::{BufferItem, CommandBufferIndex, Pass, PassItem, Program, Step};
+use crate::Stage;
 
 /// A place in a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,6 +14,14 @@ pub enum Locus {
         /// The place in the pass.
         item: u32,
     },
+    /// The attachments of a render pass without draws: what it loads, clears and stores is the work of the pass itself
+    /// (see [`Pass::attachments_at`]).
+    Pass {
+        /// The command buffer.
+        buffer: CommandBufferIndex,
+        /// The pass, by its place in the command buffer.
+        pass: u32,
+    },
     /// An event operation in a command buffer.
     Event {
         /// The command buffer.
@@ -22,6 +31,19 @@ pub enum Locus {
     },
     /// A step of the CPU, by its number in document order, bodies of threads and notifications included.
     Step(u32),
+}
+
+/// The place and the stage of a path that names one stage of a command, `PASS.LABEL:stage`.
+///
+/// ```
+/// use fencepost_core::Stage;
+/// use fencepost_core::program::split_stage;
+/// assert_eq!(split_stage("R1.d1:vertex"), Some(("R1.d1", Stage::Vertex)));
+/// assert_eq!(split_stage("R1.d1"), None);
+/// ```
+pub fn split_stage(path: &str) -> Option<(&str, Stage)> {
+    let (place, name) = path.rsplit_once(':')?;
+    Some((place, Stage::EACH.into_iter().find(|stage| stage.name() == name)?))
 }
 
 impl Program {
@@ -48,8 +70,9 @@ impl Program {
         }
     }
 
-    /// The places that a label path names: `PASS.LABEL` or `BUFFER.PASS.LABEL` in a pass, `BUFFER.LABEL` for an event
-    /// operation in a command buffer, `LABEL` for one on a queue. More than one where labels repeat.
+    /// The places that a label path names: `PASS.LABEL` or `BUFFER.PASS.LABEL` in a pass, `PASS` for the attachments of a
+    /// render pass without draws, `BUFFER.LABEL` for an event operation in a command buffer, `LABEL` for one on a queue.
+    /// More than one where labels repeat.
     ///
     /// ```
     /// use fencepost_core::program::{Locus, Program, QueueMode};
@@ -98,6 +121,9 @@ impl Program {
                 };
                 format!("{}.{}", pass.label, label.cloned().unwrap_or_else(|| format!("#{item}")))
             }
+            Locus::Pass { buffer, pass } => {
+                self.pass(buffer, pass).map_or("?", |pass| &pass.label).to_owned()
+            }
             Locus::Event { buffer, item } => {
                 let Some(body) = self.command_buffers.get(buffer.index()) else { return format!("?.{item}") };
                 let label = match body.items.get(item as usize) {
@@ -119,7 +145,7 @@ impl Program {
     pub(crate) fn full_path_among(&self, locus: Locus, steps: &[&Step]) -> String {
         let path = self.path_among(locus, steps);
         match locus {
-            Locus::PassItem { buffer, .. } => {
+            Locus::PassItem { buffer, .. } | Locus::Pass { buffer, .. } => {
                 let label = self.command_buffers.get(buffer.index()).map_or("?", |body| &body.label);
                 format!("{label}.{path}")
             }
@@ -135,6 +161,7 @@ impl Program {
                 match item {
                     BufferItem::Event(_) => all.push(Locus::Event { buffer, item: place }),
                     BufferItem::Pass(pass) => {
+                        all.extend(pass.attachments_at().map(|_| Locus::Pass { buffer, pass: place }));
                         all.extend((0..pass.items.len() as u32).map(|item| Locus::PassItem {
                             buffer,
                             pass: place,

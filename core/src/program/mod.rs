@@ -19,7 +19,7 @@ use core::ops::Range;
 pub use builder::{BufferOptions, Builder, PassBuilder, QueueItems, Steps, TextureOptions};
 
 pub use check::UnknownName;
-pub use locus::Locus;
+pub use locus::{Locus, split_stage};
 pub use uses::Use;
 
 use crate::{Conflict, Extent, Stages, Visibility};

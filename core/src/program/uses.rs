@@ -1,9 +1,12 @@
 //! What a command touches: the accesses that its words stand for.
 //!
 //! A draw also touches its pass's attachments, in the fragment stage: it writes them, and reads them where the pass
-//! loads what was there.
-use super::{Attachment, Command, LoadAction, Part, Pass, PassKind, Program, Shape, Work};
-use crate::{AccessKind, Extent, Stage};
+//! loads what was there. A render pass without draws still loads, clears and stores: the pass itself is then one item
+//! of work in the fragment stage.
+use super::{
+    Attachment, Command, LoadAction, Part, Pass, PassItem, PassKind, Primitive, Program, Shape, Work,
+};
+use crate::{AccessKind, Extent, Stage, Stages};
 
 /// One access of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,19 +69,40 @@ impl Program {
                 add(vertex_writes, AccessKind::Write, Stage::Vertex);
                 add(fragment_reads, AccessKind::Read, Stage::Fragment);
                 add(fragment_writes, AccessKind::Write, Stage::Fragment);
-                for attachment in pass.attachments() {
-                    let kind = match attachment.load {
-                        LoadAction::Load => AccessKind::ReadWrite,
-                        LoadAction::Clear | LoadAction::DontCare => AccessKind::Write,
-                    };
-                    add(one(&attachment.texture), kind, Stage::Fragment);
-                }
+                uses.extend(pass.attachments().map(attached));
             }
             Work::Synchronize { resource } => add(&[resource.whole()], AccessKind::Read, Stage::Blit),
             Work::Optimize { texture, .. } => add(&[texture.whole()], AccessKind::ReadWrite, Stage::Blit),
         }
-        uses.retain(|used| !used.part.extent.is_empty() || used.part.extent == Extent::Whole);
+        uses.retain(is_something);
         uses
+    }
+}
+
+fn attached(attachment: &Attachment) -> Use {
+    let kind = match attachment.load {
+        LoadAction::Load => AccessKind::ReadWrite,
+        LoadAction::Clear | LoadAction::DontCare => AccessKind::Write,
+    };
+    Use { part: attachment.texture.clone(), kind, stage: Stage::Fragment }
+}
+
+fn is_something(used: &Use) -> bool {
+    !used.part.extent.is_empty() || used.part.extent == Extent::Whole
+}
+
+impl PassKind {
+    /// The stages that a declared indirect use (`use-resource`) speaks for: kernels, or every stage of draws.
+    pub const fn declared_stages(&self) -> Stages {
+        match self {
+            Self::Compute { .. } => Stages::DISPATCH,
+            Self::Blit => Stages::empty(),
+            Self::Render { .. } => Stages::VERTEX
+                .union(Stages::FRAGMENT)
+                .union(Stages::TILE)
+                .union(Stages::OBJECT)
+                .union(Stages::MESH),
+        }
     }
 }
 
@@ -90,5 +114,37 @@ impl Pass {
             PassKind::Compute { .. } | PassKind::Blit => (&[][..], None),
         };
         color.iter().chain(depth)
+    }
+
+    /// Where the work on the attachments of a render pass without draws stands: in front of the item with this number.
+    /// `None` for every other pass, whose attachments are its draws' affair.
+    ///
+    /// Loads and clears begin when nothing holds the pass any more, so it stands behind the last primitive that holds
+    /// later passes' work back: a wait for a fence or a consumer barrier. What an update captures or a producer barrier
+    /// waits for has to stand behind that.
+    pub fn attachments_at(&self) -> Option<u32> {
+        self.attachments().next()?;
+        let (mut behind, mut number) = (0, 0);
+        for item in &self.items {
+            number += 1;
+            match item {
+                PassItem::Command(_) => return None,
+                PassItem::Synchronization(synchronization) => {
+                    let holds = matches!(
+                        synchronization.primitive,
+                        Primitive::WaitForFence { .. } | Primitive::ConsumerBarrier { .. }
+                    );
+                    behind = if holds { number } else { behind };
+                }
+                PassItem::UseResource { .. } => {}
+            }
+        }
+        Some(behind)
+    }
+
+    /// What a render pass without draws touches: its attachments. Nothing for every other pass.
+    pub fn own_uses(&self) -> Vec<Use> {
+        let alone = self.attachments_at().is_some();
+        self.attachments().filter(|_| alone).map(attached).filter(is_something).collect()
     }
 }

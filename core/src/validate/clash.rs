@@ -77,7 +77,7 @@ fn finding(program: &Program, order: &Order, fault: Fault, resource: ResourceInd
         Fault::Stale => gap::of_stale(program, order, &earlier, &later),
     };
     let extent = Some(common(program, &earlier, &later));
-    let (first, second) = (Some(Spot::At(earlier.locus)), Some(Spot::At(later.locus)));
+    let (first, second) = (Some(Spot::from(earlier.locus)), Some(Spot::from(later.locus)));
     let clash = Clash { conflicts, first: touch(earlier), second: touch(later), gap };
     let kind = match fault {
         Fault::Race => Kind::Race(clash),

@@ -7,9 +7,9 @@ use super::history;
 use super::race;
 use super::walk::{self, Layout, Mark};
 use crate::program::{
-    BufferItem, CommandBufferIndex, Expectation, Locus, Program, RaceKind, ResourceIndex, Step,
+    BufferItem, CommandBufferIndex, Expectation, Locus, Program, RaceKind, ResourceIndex, Step, split_stage,
 };
-use crate::{AccessKind, NodeId, Order};
+use crate::{AccessKind, Item, NodeId, Order, Stage};
 
 /// Expectations and findings of a program, side by side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +101,9 @@ impl Held<'_> {
             (Expectation::Race { resource, first, second, kind }, Kind::Race(clash)) => {
                 self.names_race(*resource, first.as_deref(), second.as_deref(), *kind, finding, clash)
             }
-            (Expectation::Stale { site }, Kind::Stale(_)) => self.is(site, finding.second),
+            (Expectation::Stale { site }, Kind::Stale(clash)) => {
+                self.touches(site, finding.second, clash.second.stage)
+            }
             (Expectation::Stuck { site }, Kind::Stuck(stuck)) => {
                 let cycle: &[Locus] = match &stuck.reason {
                     StuckReason::Cycle(all) => all,
@@ -134,14 +136,14 @@ impl Held<'_> {
         finding: &Finding,
         clash: &Clash,
     ) -> bool {
-        let named = |path: Option<&str>, spot| path.is_none_or(|path| self.is(path, spot));
+        let named = |path: Option<&str>, spot, stage| path.is_none_or(|path| self.touches(path, spot, stage));
         let fits = |kind: RaceKind| {
             clash.conflicts.iter().any(|conflict| *conflict == kind.into())
                 || fits(kind, clash.first.kind, clash.second.kind)
         };
         [clash.first.resource, clash.second.resource].contains(&resource)
-            && named(first, finding.first)
-            && named(second, finding.second)
+            && named(first, finding.first, clash.first.stage)
+            && named(second, finding.second, clash.second.stage)
             && kind.is_none_or(fits)
     }
 
@@ -157,7 +159,7 @@ impl Held<'_> {
         let layout = Layout::of(self.program);
         walk::walk(self.program, self.order, &layout, |deed| marks.extend_from_slice(deed.touches()));
         let named = |path: Option<&str>, mark: &Mark| {
-            path.is_none_or(|path| self.is(path, Some(Spot::At(mark.locus))))
+            path.is_none_or(|path| self.touches(path, Some(Spot::from(mark.locus)), mark.stage))
         };
         let pair = |x: &Mark, y: &Mark| {
             [x.resource, y.resource].contains(&resource)
@@ -192,7 +194,19 @@ impl Held<'_> {
             return own;
         }
         let items = self.order.items().iter();
-        items.filter(|item| self.contains(path, item.locus)).map(|item| item.node).collect()
+        let inside = |item: &&Item| match split_stage(path) {
+            Some((place, stage)) if stage == item.stage => {
+                self.contains(place, item.locus) || self.contains(path, item.locus)
+            }
+            _ => self.contains(path, item.locus),
+        };
+        items.filter(inside).map(|item| item.node).collect()
+    }
+
+    /// Whether a path is that of a place, or of one stage of it.
+    fn touches(&self, path: &str, spot: Option<Spot>, stage: Option<Stage>) -> bool {
+        let of_stage = |(place, named)| stage == Some(named) && self.is(place, spot);
+        self.is(path, spot) || split_stage(path).is_some_and(of_stage)
     }
 
     /// Whether a path is a place's, with or without its command buffer.
@@ -204,7 +218,7 @@ impl Held<'_> {
         match spot {
             None => false,
             Some(Spot::CommandBuffer(buffer)) => label(buffer) == path,
-            Some(Spot::Pass(buffer, pass)) => {
+            Some(Spot::Pass(buffer, pass) | Spot::At(Locus::Pass { buffer, pass })) => {
                 let Some(pass) = program.pass(buffer, pass) else { return false };
                 pass.label == path || is_joined(path, label(buffer), &pass.label)
             }
@@ -217,7 +231,9 @@ impl Held<'_> {
 
     /// Whether a path names the pass or the command buffer of a place.
     fn contains(&self, path: &str, locus: Locus) -> bool {
-        let Locus::PassItem { buffer, pass, .. } = locus else { return false };
+        let (Locus::PassItem { buffer, pass, .. } | Locus::Pass { buffer, pass }) = locus else {
+            return false;
+        };
         let Some(body) = self.program.command_buffers.get(buffer.index()) else { return false };
         let Some(BufferItem::Pass(pass)) = body.items.get(pass as usize) else { return false };
         path == body.label || path == pass.label || is_joined(path, &body.label, &pass.label)

@@ -28,6 +28,16 @@ pub enum Spot {
     CommandBuffer(CommandBufferIndex),
 }
 
+impl From<Locus> for Spot {
+    /// The attachments of a pass without draws are the pass.
+    fn from(locus: Locus) -> Self {
+        match locus {
+            Locus::Pass { buffer, pass } => Self::Pass(buffer, pass),
+            Locus::PassItem { .. } | Locus::Event { .. } | Locus::Step(_) => Self::At(locus),
+        }
+    }
+}
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {

@@ -11,13 +11,15 @@ use crate::program::{
 };
 use crate::{Order, Primitive as Made, Stage, Stages};
 
-/// A mark's place in a pass.
+/// A mark's place in a pass. Items are counted with the attachments' own item where the pass has one.
 struct Stand<'a> {
     buffer: CommandBufferIndex,
     pass: u32,
     item: u32,
     stage: Stage,
     body: &'a Pass,
+    /// It is the attachments' own item.
+    alone: bool,
 }
 
 /// Near misses, the nearest first.
@@ -87,20 +89,32 @@ fn hides(program: &Program, locus: Locus) -> bool {
 }
 
 fn stand<'a>(program: &'a Program, mark: &Mark) -> Option<Stand<'a>> {
-    let (Locus::PassItem { buffer, pass, item }, Some(stage)) = (mark.locus, mark.stage) else {
-        return None;
-    };
-    Some(Stand { buffer, pass, item, stage, body: program.pass(buffer, pass)? })
+    let stage = mark.stage?;
+    match mark.locus {
+        Locus::PassItem { buffer, pass, item } => {
+            let body = program.pass(buffer, pass)?;
+            Some(Stand { buffer, pass, item, stage, body, alone: false })
+        }
+        Locus::Pass { buffer, pass } => {
+            let body = program.pass(buffer, pass)?;
+            Some(Stand { buffer, pass, item: body.attachments_at()?, stage, body, alone: true })
+        }
+        Locus::Event { .. } | Locus::Step(_) => None,
+    }
 }
 
 impl Stand<'_> {
     fn locus(&self, item: u32) -> Locus {
+        let item = if self.alone && item > self.item { item - 1 } else { item };
         Locus::PassItem { buffer: self.buffer, pass: self.pass, item }
     }
 
     fn primitives(&self) -> impl Iterator<Item = (u32, &Primitive)> {
         self.body.items.iter().zip(0..).filter_map(|(item, index)| match item {
-            PassItem::Synchronization(synchronization) => Some((index, &synchronization.primitive)),
+            PassItem::Synchronization(synchronization) => {
+                let index = if self.alone && index >= self.item { index + 1 } else { index };
+                Some((index, &synchronization.primitive))
+            }
             _ => None,
         })
     }

@@ -134,7 +134,9 @@ impl<'a> Copies<'a> {
                     add(published, own.0, order);
                 }
             }),
-            Body::Command { command, .. } if matches!(command.work, Work::Synchronize { .. }) => {
+            Body::Command { command: Some(command), .. }
+                if matches!(command.work, Work::Synchronize { .. }) =>
+            {
                 self.over(mark, |_, state| {
                     if let State::Gpu { write, synchronized } = state
                         && order.ordered(write.0, own.0)

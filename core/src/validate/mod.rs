@@ -18,8 +18,7 @@
 //! so not judged.
 //!
 //! What it takes for granted: a command's own accesses are the command's own affair; the bytes of one texture's levels
-//! and slices are apart, and its place as a whole meets other resources in the same memory; a render pass without a
-//! draw touches nothing.
+//! and slices are apart, and its place as a whole meets other resources in the same memory.
 mod clash;
 mod expect;
 mod finding;
@@ -99,7 +98,7 @@ fn place(finding: &Finding) -> (u8, u32, u32, u32) {
     match finding.spot() {
         None => (0, finding.resource.map_or(0, |resource| resource.0), 0, 0),
         Some(Spot::CommandBuffer(buffer)) => (1, buffer.0, 0, 0),
-        Some(Spot::Pass(buffer, pass)) => (1, buffer.0, pass + 1, 0),
+        Some(Spot::Pass(buffer, pass) | Spot::At(Locus::Pass { buffer, pass })) => (1, buffer.0, pass + 1, 0),
         Some(Spot::At(Locus::Event { buffer, item })) => (1, buffer.0, item + 1, 0),
         Some(Spot::At(Locus::PassItem { buffer, pass, item })) => (1, buffer.0, pass + 1, item + 1),
         Some(Spot::At(Locus::Step(number))) => (2, number, 0, 0),

@@ -230,7 +230,7 @@ impl<'a> Left<'a> {
                 Some(Step::QueueEvent { operation, .. }) => Some(operation),
                 _ => None,
             },
-            Locus::PassItem { .. } => None,
+            Locus::PassItem { .. } | Locus::Pass { .. } => None,
         }
     }
 
@@ -284,7 +284,7 @@ impl<'a> Left<'a> {
                 }
                 _ => None,
             },
-            Locus::PassItem { .. } => None,
+            Locus::PassItem { .. } | Locus::Pass { .. } => None,
         }
     }
 
@@ -335,7 +335,7 @@ impl<'a> Left<'a> {
             Locus::Step(_) => {
                 matches!(self.step(**locus), Some(Step::QueueEvent { queue: other, .. }) if *other == queue)
             }
-            Locus::PassItem { .. } => false,
+            Locus::PassItem { .. } | Locus::Pass { .. } => false,
         };
         self.waits.iter().find(on).map(|locus| Behind::Wait(*locus))
     }

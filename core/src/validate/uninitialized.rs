@@ -84,7 +84,7 @@ fn finding(mark: &Mark, what: Uninitialized, extent: Extent) -> Finding {
     Finding {
         kind: Kind::Uninitialized(what),
         first: None,
-        second: Some(Spot::At(mark.locus)),
+        second: Some(Spot::from(mark.locus)),
         resource: Some(mark.resource),
         extent: Some(extent),
     }

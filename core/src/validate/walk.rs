@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use crate::program::{
     BufferItem, Command, CommandBufferIndex, Locus, Part, Pass, PassItem, Placement, Program, ResourceIndex,
-    Shape, Step, StorageMode, Work,
+    Shape, Step, StorageMode, Use, Work,
 };
 use crate::{AccessKind, Extent, Moment, NodeId, Order, Stage};
 
@@ -22,7 +22,11 @@ pub(super) struct Deed<'a> {
 
 #[derive(Clone, Copy)]
 pub(super) enum Body<'a> {
-    Command { buffer: CommandBufferIndex, command: &'a Command },
+    /// A command; without one, what a render pass without draws does to its attachments.
+    Command {
+        buffer: CommandBufferIndex,
+        command: Option<&'a Command>,
+    },
     Step(&'a Step),
 }
 
@@ -162,12 +166,19 @@ pub(super) fn walk<'a>(
             }
             Moment::Pass(buffer, place) => {
                 let Some(pass) = program.pass(buffer, place) else { continue };
+                if pass.attachments_at().is_some() {
+                    let locus = Locus::Pass { buffer, pass: place };
+                    let at = At { order, layout, locus, serial, pass: number };
+                    let marks = own_marks(program, &at, pass);
+                    visit(&Deed { locus, body: Body::Command { buffer, command: None }, marks });
+                    serial += 1;
+                }
                 for (item, index) in pass.items.iter().zip(0..) {
                     let PassItem::Command(command) = item else { continue };
                     let locus = Locus::PassItem { buffer, pass: place, item: index };
                     let at = At { order, layout, locus, serial, pass: number };
                     let marks = command_marks(program, &at, pass, command);
-                    visit(&Deed { locus, body: Body::Command { buffer, command }, marks });
+                    visit(&Deed { locus, body: Body::Command { buffer, command: Some(command) }, marks });
                     serial += 1;
                 }
             }
@@ -192,6 +203,7 @@ fn upload(
     let mut used = HashSet::new();
     for item in bodies.flat_map(|body| &body.items) {
         let BufferItem::Pass(pass) = item else { continue };
+        used.extend(pass.own_uses().into_iter().map(|used| used.part.resource));
         for item in &pass.items {
             if let PassItem::Command(command) = item {
                 used.extend(program.uses(pass, command).into_iter().map(|used| used.part.resource));
@@ -223,29 +235,39 @@ fn command_marks(program: &Program, at: &At<'_>, pass: &Pass, command: &Command)
     for (used, index) in uses.into_iter().zip(0..) {
         let number = command.work.stages().iter_stages().position(|stage| stage == used.stage);
         let Some(node) = number.and_then(|number| nodes.get(number).copied()) else { continue };
-        let (memory, place, dense) = at.layout.place_of(program, &used.part);
-        let mark = Mark {
-            node,
-            serial: at.serial,
-            locus: at.locus,
-            stage: Some(used.stage),
-            kind: used.kind,
-            resource: used.part.resource,
-            extent: used.part.extent,
-            memory,
-            place,
-            dense,
-            attachment: (index >= first_attachment).then_some(at.pass),
-            managed_read: false,
-        };
+        let mark = used_mark(program, at, node, used, index >= first_attachment);
         let managed = program.resource(mark.resource).storage == StorageMode::Managed;
         if managed && matches!(command.work, Work::Synchronize { .. }) {
-            let memory = memory + at.layout.memories;
+            let memory = mark.memory + at.layout.memories;
             marks.push(Mark { memory, kind: AccessKind::Write, ..mark.clone() });
         }
         marks.push(mark);
     }
     marks
+}
+
+/// What a render pass without draws does to its attachments.
+fn own_marks(program: &Program, at: &At<'_>, pass: &Pass) -> Vec<Mark> {
+    let Some(&node) = at.order.nodes(at.locus).first() else { return Vec::new() };
+    pass.own_uses().into_iter().map(|used| used_mark(program, at, node, used, true)).collect()
+}
+
+fn used_mark(program: &Program, at: &At<'_>, node: NodeId, used: Use, attached: bool) -> Mark {
+    let (memory, place, dense) = at.layout.place_of(program, &used.part);
+    Mark {
+        node,
+        serial: at.serial,
+        locus: at.locus,
+        stage: Some(used.stage),
+        kind: used.kind,
+        resource: used.part.resource,
+        extent: used.part.extent,
+        memory,
+        place,
+        dense,
+        attachment: attached.then_some(at.pass),
+        managed_read: false,
+    }
 }
 
 fn step_marks(program: &Program, at: &At<'_>, step: &Step) -> Vec<Mark> {

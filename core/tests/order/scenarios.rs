@@ -459,6 +459,64 @@ fn s5_a_tracked_attachment_needs_nothing() {
 }
 
 #[test]
+fn s5_a_pass_without_draws_still_clears() {
+    for (fenced, kind) in [(true, LoadAction::Clear), (false, LoadAction::Load)] {
+        let mut s = Scene::explicit();
+        let (f, t) = (s.p.fence("F"), target(&mut s));
+        let alone = Attachment { load: kind, ..t.clone() };
+        let cb = s.buffer("cb", |items, _| {
+            items.render("R1", vec![t], |pass| {
+                pass.draw("d1", NONE, NONE).update_fence(f, Stages::FRAGMENT);
+            });
+            // It stands behind what holds the pass, and in front of what stands behind that.
+            items.render("R2", vec![alone], |pass| {
+                pass.producer_barrier(Stages::FRAGMENT, Stages::VERTEX);
+                if fenced {
+                    pass.wait_for_fence(f, Stages::FRAGMENT);
+                }
+                pass.producer_barrier(Stages::FRAGMENT, Stages::FRAGMENT);
+            });
+            items.render("R3", Vec::new(), |pass| {
+                pass.draw("d3", NONE, NONE);
+            });
+        });
+        let order = s.order([cb]);
+        let (d1, own, d3) = (order.named("R1.d1"), order.named("R2"), order.named("R3.d3"));
+        assert_eq!((own.len(), order.named("cb.R2").len()), (1, 1));
+        assert_eq!(order.visible(d1[1], own[0]), fenced);
+        assert!(!order.ordered(d1[0], own[0]), "the fence captures fragments");
+        assert!(order.ordered(own[0], d3[1]), "the second barrier waits for it");
+        assert_eq!(
+            order.ordered(own[0], d3[0]),
+            !fenced,
+            "the first one stands behind it where nothing holds"
+        );
+        assert_eq!(order.named("R1.d1:vertex"), d1[..1]);
+        assert_eq!(order.named("cb.R1.d1:fragment"), d1[1..]);
+        assert!(order.named("R1.d1:blit").is_empty() && order.named("R1.d1:no-stage").is_empty());
+    }
+}
+
+#[test]
+fn x4_a_declaration_in_a_render_pass_speaks_for_every_stage() {
+    for mode in [QueueMode::Tracked, QueueMode::Explicit] {
+        let mut s = Scene::new(mode);
+        let a = s.p.buffer("tracked", 64);
+        let cb = s.buffer("cb", |items, _| {
+            items.compute("P1", |pass| {
+                pass.dispatch("k1", NONE, [a]);
+            });
+            items.render("R2", Vec::new(), |pass| {
+                pass.draw("d1", NONE, NONE).use_resource(a, true, false).draw("d2", NONE, NONE);
+            });
+        });
+        let order = s.order([cb]);
+        assert!(order.is_unordered("P1.k1", "R2.d1"), "a declaration counts from where it stands");
+        assert_eq!(order.is_ordered("P1.k1", "R2.d2"), mode == QueueMode::Tracked);
+    }
+}
+
+#[test]
 fn s9_multistage_filter_with_a_fence() {
     for update_per_level in [true, false] {
         let mut s = Scene::tracked();

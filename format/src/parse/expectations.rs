@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use fencepost_core::Stage;
 use fencepost_core::program::{BufferItem, Expectation, Pass, PassItem, Program, ResourceIndex, Step};
 
 use super::super::document::{Entry, Node};
@@ -31,6 +32,8 @@ const LINES: &[&str] = &[
 /// The label paths of a program, and how many places each names.
 struct Paths {
     counts: HashMap<String, u32>,
+    /// Paths to one stage of a command. A label that reads like one goes first.
+    stages: HashMap<String, u32>,
 }
 
 impl<'n> Parser<'n> {
@@ -161,7 +164,7 @@ impl<'n> Parser<'n> {
     fn path(&mut self, entry: &Entry<'_>, paths: Option<&Paths>) -> Option<String> {
         let path = text(&mut self.faults, entry)?;
         let Some(paths) = paths else { return Some(path.to_owned()) };
-        let fault = match paths.counts.get(path) {
+        let fault = match paths.counts.get(path).or_else(|| paths.stages.get(path)) {
             Some(1) => return Some(path.to_owned()),
             Some(_) => {
                 let kind = FaultKind::AmbiguousPath { path: path.to_owned() };
@@ -181,7 +184,7 @@ impl<'n> Parser<'n> {
 
 impl Paths {
     fn of(program: &Program) -> Self {
-        let mut paths = Self { counts: HashMap::new() };
+        let mut paths = Self { counts: HashMap::new(), stages: HashMap::new() };
         for buffer in &program.command_buffers {
             paths.add(buffer.label.clone());
             for (item, number) in buffer.items.iter().zip(0..) {
@@ -211,6 +214,13 @@ impl Paths {
                 PassItem::UseResource { .. } => None,
             };
             let path = format!("{}.{}", pass.label, named(label, number));
+            if let PassItem::Command(command) = item {
+                for stage in command.work.stages().iter_stages().map(Stage::name) {
+                    for path in [format!("{buffer}.{path}:{stage}"), format!("{path}:{stage}")] {
+                        *self.stages.entry(path).or_insert(0) += 1;
+                    }
+                }
+            }
             self.add(format!("{buffer}.{path}"));
             self.add(path);
         }

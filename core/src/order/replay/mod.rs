@@ -22,7 +22,7 @@ use super::Engine;
 use super::clock::Clocks;
 use super::why::Hop;
 use crate::plan::Plan;
-use crate::program::{CommandBufferIndex, Locus, Program, ResourceIndex, UnknownName};
+use crate::program::{CommandBufferIndex, Locus, Program, ResourceIndex, UnknownName, split_stage};
 use crate::{NodeId, ResourceId, Site, Stage};
 use machine::{Machine, Resolved};
 
@@ -143,10 +143,16 @@ impl Order {
         self.nodes.get(&locus).map_or(&[], Vec::as_slice)
     }
 
-    /// The nodes that a label path names; see [`Program::locate`].
+    /// The nodes that a label path names; see [`Program::locate`]. A path with a stage behind it, `PASS.LABEL:stage`, names
+    /// that one item of a command.
     pub fn named(&self, path: &str) -> Vec<NodeId> {
-        let loci = self.paths.get(path).into_iter().flatten();
-        loci.flat_map(|locus| self.nodes(*locus)).copied().collect()
+        if let Some(loci) = self.paths.get(path) {
+            return loci.iter().flat_map(|locus| self.nodes(*locus)).copied().collect();
+        }
+        let Some((place, stage)) = split_stage(path) else { return Vec::new() };
+        let Some(loci) = self.paths.get(place) else { return Vec::new() };
+        let named = |item: &&Item| item.stage == stage && loci.contains(&item.locus);
+        self.items.iter().filter(named).map(|item| item.node).collect()
     }
 
     /// Whether everything that the first label path names is before everything that the second names. `false` where one

@@ -4,11 +4,11 @@ use super::machine::Machine;
 use crate::place::{ResourceDescriptor, ResourceShape, Tracking};
 use crate::program::{
     Command, CommandBufferIndex, DispatchType, Locus, MemoryScope, Pass, PassItem, PassKind, Placement,
-    Primitive, Program, QueueIndex, QueueMode, ResourceDeclaration, ResourceIndex, Shape, TrackingMode,
+    Primitive, Program, QueueIndex, QueueMode, ResourceDeclaration, ResourceIndex, Shape, TrackingMode, Use,
 };
 use crate::{
     Access, AccessKind, BarrierFilter, BarrierScope, Engine, Extent, FenceId, MemoryId, QueueId, ResourceId,
-    Stage, Stages,
+    Stages,
 };
 
 /// The engine's names for what a program declares, by index.
@@ -73,7 +73,12 @@ impl Machine<'_> {
         };
         let id = self.names.queues[queue.index()];
         self.engine.begin_pass(id, serial);
+        let alone = pass.attachments_at();
+        let own = Locus::Pass { buffer, pass: number };
         for (item, place) in pass.items.iter().zip(0..) {
+            if alone == Some(place) {
+                self.run_item(id, own, Stages::FRAGMENT, pass.own_uses());
+            }
             let locus = Locus::PassItem { buffer, pass: number, item: place };
             self.stand_at(locus);
             match item {
@@ -86,19 +91,27 @@ impl Machine<'_> {
                 }
             }
         }
+        if alone == Some(pass.items.len() as u32) {
+            self.run_item(id, own, Stages::FRAGMENT, pass.own_uses());
+        }
         self.engine.end_pass(id);
     }
 
     fn run_command(&mut self, queue: QueueId, locus: Locus, pass: &Pass, command: &Command) {
         let uses = if command.work.is_tracked() { self.program.uses(pass, command) } else { Vec::new() };
-        let access = |used: crate::program::Use| Access {
+        self.run_item(queue, locus, command.work.stages(), uses);
+    }
+
+    /// Work at a place, with what tracking sees of it.
+    fn run_item(&mut self, queue: QueueId, locus: Locus, stages: Stages, uses: Vec<Use>) {
+        self.stand_at(locus);
+        let access = |used: Use| Access {
             resource: self.names.resources[used.part.resource.index()],
             extent: used.part.extent,
             kind: used.kind,
             stage: used.stage,
         };
         let accesses: Vec<Access> = uses.into_iter().map(access).collect();
-        let stages = command.work.stages();
         let mut node = self.engine.command(queue, stages, &accesses);
         for stage in stages.iter_stages() {
             self.items.push(Item { node, locus, stage });
@@ -107,19 +120,18 @@ impl Machine<'_> {
         }
     }
 
-    /// A declaration protects later kernels of a compute pass. In a render pass, where it names no stages, it only
-    /// makes the resource resident.
+    /// A declaration protects later kernels of a compute pass, and every stage of later draws: in a render pass it names no
+    /// stages.
     fn declare(&mut self, queue: QueueId, pass: &Pass, resource: ResourceIndex, read: bool, write: bool) {
         let kind = match (read, write) {
             (_, false) => AccessKind::Read,
             (false, true) => AccessKind::Write,
             (true, true) => AccessKind::ReadWrite,
         };
-        if matches!(pass.kind, PassKind::Compute { .. }) {
-            let resource = self.names.resources[resource.index()];
-            let access = Access { resource, extent: Extent::Whole, kind, stage: Stage::Dispatch };
-            self.engine.declare(queue, &[access]);
-        }
+        let resource = self.names.resources[resource.index()];
+        let access = |stage| Access { resource, extent: Extent::Whole, kind, stage };
+        let accesses: Vec<Access> = pass.kind.declared_stages().iter_stages().map(access).collect();
+        self.engine.declare(queue, &accesses);
     }
 
     fn run_primitive(&mut self, queue: QueueId, pass: &Pass, primitive: &Primitive) {

@@ -88,7 +88,7 @@ fn operation<'a>(program: &'a Program, steps: &[&'a Step], locus: Locus) -> Opti
             Step::QueueEvent { operation, .. } => Some(operation),
             _ => None,
         },
-        Locus::PassItem { .. } => None,
+        Locus::PassItem { .. } | Locus::Pass { .. } => None,
     }
 }
 
@@ -100,6 +100,6 @@ fn queue(program: &Program, steps: &[&Step], locus: Locus) -> Option<QueueIndex>
             Step::QueueEvent { queue, .. } => Some(*queue),
             _ => None,
         },
-        Locus::PassItem { .. } => None,
+        Locus::PassItem { .. } | Locus::Pass { .. } => None,
     }
 }

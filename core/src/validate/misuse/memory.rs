@@ -178,7 +178,7 @@ impl Aliasing {
                 && told.insert(mark.resource)
             {
                 let first = Some(Spot::At(*given));
-                let spot = Spot::At(deed.locus);
+                let spot = Spot::from(deed.locus);
                 findings.push(Finding { first, ..about(Misuse::UseAfterAliasing, spot, mark.resource) });
             }
         }

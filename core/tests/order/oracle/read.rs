@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use fencepost_core::program::{
     BufferItem, Command, CommandBufferIndex, DispatchType, EventIndex, EventOperation, EventOperationKind,
-    FenceIndex, Locus, Pass, PassItem, PassKind, Primitive, Program, QueueMode, Step, Use,
+    FenceIndex, LoadAction, Locus, Pass, PassItem, PassKind, Primitive, Program, QueueMode, Step, Use,
 };
 use fencepost_core::{AccessKind, Moment, Order, Stage};
 
@@ -118,23 +118,34 @@ impl<'a> Reading<'a> {
             _ => false,
         };
         let (mut last, mut declared) = (Vec::new(), Vec::new());
+        let alone = pass.attachments_at();
         for (i, item) in pass.items.iter().enumerate() {
             let spot = Spot { queue, at: (m, 2 * i + 1), pass: Some(m) };
             let locus = Locus::PassItem { buffer, pass: number, item: i as u32 };
+            if alone == Some(i as u32) {
+                self.alone(m, buffer, number, pass, &declared);
+            }
             match item {
                 PassItem::Command(command) => {
                     let now = self.command(pass, command, spot, locus, tracked, &declared);
                     now.iter().for_each(|node| self.after(*node, last.clone()));
                     last = if serial { now } else { Vec::new() };
                 }
-                PassItem::UseResource { resource, read, write } if compute => {
+                PassItem::UseResource { resource, read, write } => {
                     let kind = if *write { AccessKind::Write } else { AccessKind::Read };
                     let kind = if *read && *write { AccessKind::ReadWrite } else { kind };
-                    declared.push(Use { part: resource.whole(), kind, stage: Stage::Dispatch });
+                    let stages = if compute { vec![Stage::Dispatch] } else { Stage::EACH[..5].to_vec() };
+                    declared.extend(stages.into_iter().map(|stage| Use {
+                        part: resource.whole(),
+                        kind,
+                        stage,
+                    }));
                 }
-                PassItem::UseResource { .. } => {}
                 PassItem::Synchronization(sync) => self.primitive(&sync.primitive, spot, serial, compute),
             }
+        }
+        if alone == Some(pass.items.len() as u32) {
+            self.alone(m, buffer, number, pass, &declared);
         }
         self.spots.extend((0..=2 * pass.items.len()).map(|k| Spot { queue, at: (m, k), pass: Some(m) }));
         self.spots.push(Spot { queue, at: (m, END), pass: None });
@@ -149,18 +160,42 @@ impl<'a> Reading<'a> {
         tracked: bool,
         declared: &[Use],
     ) -> Vec<usize> {
-        let stages: Vec<Stage> = command.work.stages().iter_stages().collect();
-        let item = |stage: &Stage| {
-            let node = self.oracle.node();
-            self.oracle.items.insert((locus, *stage), node);
-            let mut uses = self.program.uses(pass, command);
-            uses.retain(|_| command.work.is_tracked());
-            uses.extend_from_slice(declared);
-            uses.retain(|used| used.stage == *stage);
-            self.items.push(ItemOf { node, spot, stage: *stage, tracked, uses });
-            node
+        let mut uses = self.program.uses(pass, command);
+        uses.retain(|_| command.work.is_tracked());
+        uses.extend_from_slice(declared);
+        let stages = command.work.stages().iter_stages();
+        stages.map(|stage| self.item(locus, stage, spot, tracked, &uses)).collect()
+    }
+
+    fn item(&mut self, locus: Locus, stage: Stage, spot: Spot, tracked: bool, uses: &[Use]) -> usize {
+        let node = self.oracle.node();
+        self.oracle.items.insert((locus, stage), node);
+        let uses = uses.iter().filter(|used| used.stage == stage).cloned().collect();
+        self.items.push(ItemOf { node, spot, stage, tracked, uses });
+        node
+    }
+
+    /// The attachments of a render pass without draws, behind the last item that holds the pass.
+    fn alone(&mut self, m: usize, buffer: CommandBufferIndex, number: u32, pass: &Pass, declared: &[Use]) {
+        let holds = |item: &PassItem| match item {
+            PassItem::Synchronization(sync) => {
+                matches!(sync.primitive, Primitive::WaitForFence { .. } | Primitive::ConsumerBarrier { .. })
+            }
+            _ => false,
         };
-        stages.iter().map(item).collect()
+        let behind = pass.items.iter().rposition(holds).map_or(0, |last| last + 1);
+        let queue = self.queue(buffer);
+        let tracked = self.program.queues[queue].mode == QueueMode::Tracked;
+        let kind = |load| if load == LoadAction::Load { AccessKind::ReadWrite } else { AccessKind::Write };
+        let attached = pass.attachments().map(|attachment| Use {
+            part: attachment.texture.clone(),
+            kind: kind(attachment.load),
+            stage: Stage::Fragment,
+        });
+        let uses: Vec<Use> = attached.chain(declared.iter().cloned()).collect();
+        // Items stand at odd numbers; this one is in the gap, where nothing else is.
+        let spot = Spot { queue, at: (m, 2 * behind), pass: Some(m) };
+        self.item(Locus::Pass { buffer, pass: number }, Stage::Fragment, spot, tracked, &uses);
     }
 
     fn primitive(&mut self, primitive: &Primitive, spot: Spot, serial: bool, compute: bool) {
@@ -217,7 +252,7 @@ impl<'a> Reading<'a> {
     /// Completion follows the buffer's items and signals, and all that holds the queue at its end.
     fn end(&mut self, m: usize, buffer: CommandBufferIndex) {
         let queue = self.queue(buffer);
-        let own = |locus: &Locus| matches!(locus, Locus::PassItem { buffer: b, .. } if *b == buffer);
+        let own = |locus: &Locus| matches!(locus, Locus::PassItem { buffer: b, .. } | Locus::Pass { buffer: b, .. } if *b == buffer);
         let items = self.oracle.items.iter().filter(|((locus, _), _)| own(locus)).map(|(_, node)| *node);
         let begin = self.moments.iter().position(|other| *other == Moment::Begin(buffer));
         let inside = Spot { queue, at: (begin.expect("it ends, so it began"), END), pass: None };

@@ -46,6 +46,13 @@ fn accesses(program: &Program, order: &Order) -> Vec<Access> {
             }
             Moment::Pass(buffer, place) => {
                 let pass = program.pass(buffer, place).unwrap();
+                let locus = Locus::Pass { buffer, pass: place };
+                if let Some(node) = order.nodes(locus).first() {
+                    deed += 1;
+                    for used in pass.own_uses() {
+                        all.push(Access { deed, locus, node: *node, used, attachment: Some(m) });
+                    }
+                }
                 for (item, index) in pass.items.iter().zip(0..) {
                     let PassItem::Command(command) = item else { continue };
                     deed += 1;
@@ -163,6 +170,14 @@ const fn number(conflict: Conflict) -> u8 {
     }
 }
 
+const fn locus(spot: Spot) -> Option<Locus> {
+    match spot {
+        Spot::At(locus) => Some(locus),
+        Spot::Pass(buffer, pass) => Some(Locus::Pass { buffer, pass }),
+        Spot::CommandBuffer(_) => None,
+    }
+}
+
 fn reported(program: &Program, order: &Order) -> Result<Found, TestCaseError> {
     let mut found = Found::new();
     for finding in validate_order(program, order) {
@@ -171,8 +186,8 @@ fn reported(program: &Program, order: &Order) -> Result<Found, TestCaseError> {
             Kind::Stale(clash) => (true, clash),
             _ => continue,
         };
-        let (Some(Spot::At(first)), Some(Spot::At(second)), Some(resource)) =
-            (finding.first, finding.second, finding.resource)
+        let (Some(first), Some(second), Some(resource)) =
+            (finding.first.and_then(locus), finding.second.and_then(locus), finding.resource)
         else {
             return Err(TestCaseError::fail(format!("a clash without places: {finding:?}")));
         };
