@@ -1,4 +1,4 @@
-//! The files of the runtime that hold lock-free words, compiled with loom's atomics instead of the machine's. Each holds its own models.
+//! The files of the runtime and of ipc that hold lock-free words, compiled with loom's atomics instead of the machine's. Each holds its own models.
 #![cfg(loom)]
 
 #[path = "../../runtime/src/backend/cpu/claim.rs"]
@@ -11,3 +11,5 @@ mod links;
 mod sleep;
 #[path = "../../runtime/src/backend/cpu/watched.rs"]
 mod watched;
+#[path = "../../ipc/src/protocol.rs"]
+mod protocol;
