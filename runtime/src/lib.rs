@@ -72,9 +72,10 @@ pub use crate::api::{
     CommandBufferEncoderInfo, CommandBufferStatus, CommandEncoderErrorState, CommandQueue,
     CommandQueueDescriptor, Commit, CommitFeedback, CommitOptions, CompareFunction, ComputeCommandEncoder,
     ComputePipelineState, CpuCacheMode, CpuOptions, Device, DispatchType, Event, Fence, Filter,
-    HazardTrackingMode, Heap, HeapDescriptor, HeapKind, Library, MipFilter, PassKind, PixelFormat, Region,
-    Resource, ResourceOptions, ResourceUsage, SamplerDescriptor, SamplerState, Schedule, SharedEvent,
-    SizeAndAlign, StorageMode, Texture, TextureDescriptor, TextureKind, TexturePlace, TextureUsage,
+    HazardTrackingMode, Heap, HeapDescriptor, HeapKind, Library, MipFilter, Obstacle, PassKind,
+    PendingSignal, PixelFormat, Region, Resource, ResourceOptions, ResourceUsage, SamplerDescriptor,
+    SamplerState, Schedule, SharedEvent, SizeAndAlign, StorageMode, StuckWait, Texture, TextureDescriptor,
+    TextureKind, TexturePlace, TextureUsage,
 };
 pub use crate::error::{Error, ErrorKind, Fault};
 pub use crate::shader::{Function, HostBinding, HostBuffer, HostContext, ShaderError, ShaderErrorKind, lane};

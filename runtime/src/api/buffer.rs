@@ -12,6 +12,7 @@ use crate::api::device::{DeviceShared, check_length, label_or_empty};
 use crate::api::guard::{self, BufferReadGuard, BufferWriteGuard};
 use crate::api::label::Label;
 use crate::api::resource::{Home, Resource, ResourceCore, ResourceRef, resolve_options, sealed};
+use crate::api::sharing::{self, OwnMemory, View};
 use crate::error::ResourceError;
 use crate::record::BufferBody;
 use crate::{Device, Error, HazardTrackingMode, Pod, ResourceOptions, SizeAndAlign};
@@ -63,9 +64,9 @@ impl Buffer {
         let options = resolve_options(CALL, options)?;
         let words = round_up(length, WORD);
         let allocation = device.backend().allocate(words)?;
-        let memory = device.submission.add_memory();
+        let memory = OwnMemory::new(device);
         let tracking = own_tracking(options.hazard_tracking_mode);
-        let resource = register(device, memory, 0..words, tracking);
+        let resource = register(device, memory.id(), 0..words, tracking);
         let core = ResourceCore {
             label: Label::default(),
             device: Arc::clone(device),
@@ -75,6 +76,43 @@ impl Buffer {
         };
         let body = Arc::new(BufferBody { resource, allocation, offset: 0, length: words, core });
         Ok(Self { body, length })
+    }
+
+    /// A part of another buffer's memory, seen by `device`.
+    pub(crate) fn sharing(
+        device: &Arc<DeviceShared>,
+        source: &Self,
+        range: impl RangeBounds<u64>,
+        mode: HazardTrackingMode,
+    ) -> Result<Self, Error> {
+        const CALL: &str = "`new_buffer_sharing`";
+        let range = source.range(CALL, range)?;
+        let length = range.end - range.start;
+        check_length(device, CALL, length)?;
+        if !range.start.is_multiple_of(HEAP_UNIT) {
+            let (value, multiple) = (range.start, HEAP_UNIT);
+            let what = "the start of the range";
+            return Err(ResourceError::Alignment { call: CALL, what, value, multiple }.into());
+        }
+        let theirs = &source.body;
+        let own = theirs.offset..theirs.offset + theirs.length;
+        let shared = sharing::share(CALL, device, &theirs.core, NOUN, own, mode)?;
+        let allocation = device.backend().share(&theirs.allocation)?;
+        let (offset, words) = (theirs.offset + range.start, round_up(length, WORD));
+        let bytes = offset..offset + words;
+        let tracking = own_tracking(shared.options.hazard_tracking_mode);
+        let resource = register(device, shared.memory.id(), bytes.clone(), tracking);
+        let core = ResourceCore {
+            label: Label::default(),
+            device: Arc::clone(device),
+            resource,
+            options: shared.options,
+            home: Home::Own(Arc::clone(&shared.memory)),
+        };
+        // From here on the drop of the core takes back what was done.
+        let body = BufferBody { resource, allocation, offset, length: words, core };
+        shared.enter(CALL, source.describe(), View { device: Arc::downgrade(device), resource, bytes })?;
+        Ok(Self::from_body(body, length))
     }
 
     pub(crate) fn from_body(body: BufferBody, length: u64) -> Self {

@@ -12,8 +12,9 @@ use crate::record::RecordingPool;
 use crate::submit::Submission;
 use crate::{
     Buffer, CommandBuffer, CommandQueue, CommandQueueDescriptor, ComputePipelineState, CpuOptions, Error,
-    Event, Fence, Function, HeapDescriptor, Library, Pod, QueueMode, ResourceOptions, SamplerDescriptor,
-    SamplerState, Schedule, SharedEvent, SizeAndAlign, Texture, TextureDescriptor,
+    Event, Fence, Function, HazardTrackingMode, HeapDescriptor, Library, Pod, QueueMode, ResourceOptions,
+    SamplerDescriptor, SamplerState, Schedule, SharedEvent, SizeAndAlign, StuckWait, Texture,
+    TextureDescriptor,
 };
 
 /// A device: all other objects are made by one, and belong to it.
@@ -119,6 +120,26 @@ impl Device {
         self.shared.submission.set_event_timeout(timeout);
     }
 
+    /// Waits that hold a queue of this device now, and that no work in flight will release: each with the value that is missing and the
+    /// signals that could give it. For a program that hangs; a wait that the CPU is about to release is among them.
+    ///
+    /// ```
+    /// use fencepost::Device;
+    /// let device = Device::cpu();
+    /// let (queue, event) = (device.new_command_queue(), device.new_event());
+    /// event.set_label("frame");
+    /// let work = queue.command_buffer();
+    /// work.encode_wait_for_event(&event, 3)?;
+    /// work.commit()?;
+    /// let stuck = device.stuck_waits();
+    /// assert_eq!((stuck[0].event.as_str(), stuck[0].value, stuck[0].reached), ("frame", 3, 0));
+    /// assert!(stuck[0].signals.is_empty(), "nobody has committed a signal");
+    /// # Ok::<(), fencepost::Error>(())
+    /// ```
+    pub fn stuck_waits(&self) -> Vec<StuckWait> {
+        self.shared.submission.stuck_waits()
+    }
+
     /// A tracked queue: it orders conflicting uses of tracked resources by itself.
     #[doc(alias = "newCommandQueue")]
     pub fn new_command_queue(&self) -> CommandQueue {
@@ -181,6 +202,49 @@ impl Device {
         options: ResourceOptions,
     ) -> Result<Buffer, Error> {
         self.new_buffer_with_bytes(bytemuck::cast_slice(values), options)
+    }
+
+    /// The memory of another buffer as this device sees it: a buffer over bytes of `source`, which may belong to any device.
+    ///
+    /// Two devices work on the same bytes in this way, each with a buffer of its own. Their order is the program's: hazard tracking and
+    /// barriers of one device see nothing of the other, a [`SharedEvent`] orders them. Reads, writes and guards of the CPU look at the
+    /// work of all of them. The memory lives until the last of the buffers is gone; the storage mode is the source's.
+    ///
+    /// On one device the two are two names for the same bytes, and tracking takes them for two resources.
+    ///
+    /// # Errors
+    /// A range outside of the source, empty, or starting at no multiple of 256; a source on a heap; a guard of the CPU that holds some
+    /// of the memory; a device that cannot reach it.
+    ///
+    /// ```
+    /// use fencepost::{Device, HazardTrackingMode};
+    /// let (first, second) = (Device::cpu(), Device::cpu());
+    /// let here = first.new_buffer_with_data(&[1u32, 2], Default::default())?;
+    /// let there = second.new_buffer_sharing(&here, .., HazardTrackingMode::Tracked)?;
+    /// there.write(4, &[7u32])?;
+    /// assert_eq!(here.read::<u32>(..)?, [1, 7]);
+    /// # Ok::<(), fencepost::Error>(())
+    /// ```
+    #[doc(alias = "newBufferWithBytesNoCopy")]
+    #[doc(alias = "newRemoteBufferViewForDevice")]
+    pub fn new_buffer_sharing(
+        &self,
+        source: &Buffer,
+        range: impl std::ops::RangeBounds<u64>,
+        mode: HazardTrackingMode,
+    ) -> Result<Buffer, Error> {
+        Buffer::sharing(&self.shared, source, range, mode)
+    }
+
+    /// The memory of another texture as this device sees it: the same texels, in a texture of this device.
+    /// All that is said of [`new_buffer_sharing`](Self::new_buffer_sharing) holds.
+    ///
+    /// # Errors
+    /// A source on a heap or a view; a device that cannot reach its memory.
+    #[doc(alias = "newTextureWithDescriptor:iosurface:plane:")]
+    #[doc(alias = "newRemoteTextureViewForDevice")]
+    pub fn new_texture_sharing(&self, source: &Texture, mode: HazardTrackingMode) -> Result<Texture, Error> {
+        Texture::sharing(&self.shared, source, mode)
     }
 
     /// A texture of zeros.

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use fencepost_core::Extent;
 
 use crate::api::buffer::{NOUN, whole_values};
+use crate::api::sharing::CpuHold;
 use crate::error::ResourceError;
 use crate::record::BufferBody;
-use crate::submit::{Hold, InFlight};
+use crate::submit::InFlight;
 use crate::{Error, Pod};
 
 /// Bytes of a buffer held for reading. Offsets count from the start of the held range.
@@ -45,7 +46,7 @@ pub struct BufferWriteGuard {
 struct Held {
     body: Arc<BufferBody>,
     range: Range<u64>,
-    _hold: Hold,
+    _hold: CpuHold,
 }
 
 impl BufferReadGuard {
@@ -138,9 +139,10 @@ pub(crate) fn hold(
     body: &Arc<BufferBody>,
     range: Range<u64>,
     write: bool,
-) -> Result<Hold, Error> {
+) -> Result<CpuHold, Error> {
     let core = &body.core;
-    core.device.submission.hold(core.resource, &Extent::Bytes(range.clone()), write).map_err(|in_flight| {
+    let bytes = body.offset + range.start..body.offset + range.end;
+    core.hold(&Extent::Bytes(range.clone()), Some(bytes), write).map_err(|in_flight| {
         let part = format!("bytes {}..{}", range.start, range.end);
         conflict(call, part, core.label.of(NOUN), &in_flight, write)
     })

@@ -25,6 +25,8 @@ mod queue;
 mod resource;
 mod sampler;
 mod sampler_state;
+mod sharing;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod texture;
@@ -33,6 +35,7 @@ mod transfer;
 pub(crate) use compute_encoder::Slot;
 pub(crate) use fence::FenceBody;
 pub(crate) use heap::HeapShared;
+pub(crate) use label::Label;
 pub(crate) use resource::ResourceCore;
 
 pub use binding_index::BindingIndex;
@@ -55,5 +58,6 @@ pub use queue::{CommandQueue, CommandQueueDescriptor};
 pub use resource::Resource;
 pub use sampler::{AddressMode, CompareFunction, Filter, MipFilter, SamplerDescriptor};
 pub use sampler_state::SamplerState;
+pub use stuck::{Obstacle, PendingSignal, StuckWait};
 pub use texture::Texture;
 pub use transfer::{BufferLayout, TexturePlace};

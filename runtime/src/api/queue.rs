@@ -57,7 +57,7 @@ pub(crate) struct QueueShared {
     pub(crate) device: Arc<DeviceShared>,
     pub(crate) id: QueueId,
     pub(crate) mode: QueueMode,
-    pub(crate) label: Label,
+    pub(crate) label: Arc<Label>,
 }
 
 impl QueueShared {
@@ -67,8 +67,9 @@ impl QueueShared {
         descriptor: &CommandQueueDescriptor,
     ) -> CommandQueue {
         let id = device.submission.add_queue(mode, descriptor.max_command_buffer_count);
-        let label = Label::default();
+        let label = Arc::new(Label::default());
         label.set(&descriptor.label);
+        device.submission.label_queue(id, &label);
         CommandQueue { shared: Arc::new(Self { device: Arc::clone(device), id, mode, label }) }
     }
 

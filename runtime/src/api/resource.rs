@@ -11,6 +11,7 @@ use fencepost_core::{Access, AccessKind, Extent, ResourceId, Stage};
 use crate::api::device::DeviceShared;
 use crate::api::heap::HeapShared;
 use crate::api::label::Label;
+use crate::api::sharing::OwnMemory;
 use crate::error::ResourceError;
 use crate::record::{BufferBody, Recorder, TextureView};
 use crate::{Error, HazardTrackingMode, ResourceOptions, ResourceUsage, StorageMode};
@@ -29,8 +30,8 @@ pub(crate) struct ResourceCore {
 /// Where a resource's memory comes from.
 #[derive(Debug)]
 pub(crate) enum Home {
-    /// An allocation of its own, and its name in the order engine.
-    Own(fencepost_core::MemoryId),
+    /// An allocation of its own, maybe seen by other devices too.
+    Own(Arc<OwnMemory>),
     /// A place on a heap.
     Heap { heap: Arc<HeapShared>, place: Range<u64>, state: Arc<PlaceState> },
 }
@@ -115,7 +116,7 @@ impl Drop for ResourceCore {
     fn drop(&mut self) {
         self.device.submission.remove_resource(self.resource);
         match &self.home {
-            Home::Own(memory) => self.device.submission.remove_memory(*memory),
+            Home::Own(memory) => memory.forget(self.resource),
             Home::Heap { heap, place, state } => {
                 if !state.aliasable.load(Ordering::Acquire) {
                     heap.give_back(place, None);

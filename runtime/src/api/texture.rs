@@ -13,12 +13,12 @@ use crate::api::device::{DeviceShared, label_or_empty};
 use crate::api::guard;
 use crate::api::label::Label;
 use crate::api::resource::{Home, Resource, ResourceCore, ResourceRef, resolve_options, sealed};
+use crate::api::sharing::{self, CpuHold, OwnMemory, View};
 use crate::error::ResourceError;
 use crate::record::{LinearLayout, TextureBody, TextureRegion, TextureShape, TextureView};
-use crate::submit::Hold;
 use crate::{
-    Device, Error, PixelFormat, Region, ResourceOptions, SizeAndAlign, TextureDescriptor, TextureKind,
-    TextureUsage,
+    Device, Error, HazardTrackingMode, PixelFormat, Region, ResourceOptions, SizeAndAlign, TextureDescriptor,
+    TextureKind, TextureUsage,
 };
 
 /// Images that kernels and copies read and write, or a view of such.
@@ -51,9 +51,9 @@ impl Texture {
         let options = resolve_options(CALL, descriptor.resource_options)?;
         let size = device.backend().texture_size_and_align(&shape).size;
         let allocation = device.backend().allocate(size)?;
-        let memory = device.submission.add_memory();
+        let memory = OwnMemory::new(device);
         let tracking = own_tracking(options.hazard_tracking_mode);
-        let resource = register(device, memory, 0..size, &shape, tracking);
+        let resource = register(device, memory.id(), 0..size, &shape, tracking);
         let core = ResourceCore {
             label: Label::default(),
             device: Arc::clone(device),
@@ -62,6 +62,39 @@ impl Texture {
             home: Home::Own(memory),
         };
         Ok(Self::from_body(TextureBody { resource, allocation, offset: 0, shape, core }, descriptor))
+    }
+
+    /// Another texture's memory, seen by `device`.
+    pub(crate) fn sharing(
+        device: &Arc<DeviceShared>,
+        source: &Self,
+        mode: HazardTrackingMode,
+    ) -> Result<Self, Error> {
+        const CALL: &str = "`new_texture_sharing`";
+        if source.is_view() {
+            let what = format!("{CALL} of {}, which is a view,", source.describe());
+            let mend = "Share the texture itself and make a view of the new one";
+            return Err(ResourceError::Unsupported { what, mend }.into());
+        }
+        let theirs = &source.view.body;
+        let size = source.core().device.backend().texture_size_and_align(&theirs.shape).size;
+        let bytes = theirs.offset..theirs.offset + size;
+        let shared = sharing::share(CALL, device, &theirs.core, NOUN, bytes.clone(), mode)?;
+        let allocation = device.backend().share(&theirs.allocation)?;
+        let tracking = own_tracking(shared.options.hazard_tracking_mode);
+        let resource = register(device, shared.memory.id(), bytes.clone(), &theirs.shape, tracking);
+        let core = ResourceCore {
+            label: Label::default(),
+            device: Arc::clone(device),
+            resource,
+            options: shared.options,
+            home: Home::Own(Arc::clone(&shared.memory)),
+        };
+        // From here on the drop of the core takes back what was done.
+        let body = TextureBody { resource, allocation, offset: theirs.offset, shape: theirs.shape, core };
+        shared.enter(CALL, source.describe(), View { device: Arc::downgrade(device), resource, bytes })?;
+        let view = TextureView { body: Arc::new(body), ..source.view.clone() };
+        Ok(Self { view, usage: source.usage, view_label: None })
     }
 
     pub(crate) fn from_body(body: TextureBody, descriptor: &TextureDescriptor) -> Self {
@@ -374,10 +407,8 @@ impl Texture {
         Ok((region, LinearLayout { bytes_per_image: needed, ..layout }))
     }
 
-    fn hold(&self, call: &'static str, region: &TextureRegion, write: bool) -> Result<Hold, Error> {
-        let core = self.core();
-        let extent = region.extent();
-        core.device.submission.hold(core.resource, &extent, write).map_err(|in_flight| {
+    fn hold(&self, call: &'static str, region: &TextureRegion, write: bool) -> Result<CpuHold, Error> {
+        self.core().hold(&region.extent(), None, write).map_err(|in_flight| {
             let part = format!("level {} of slice {}", region.mip, region.slices.start);
             guard::conflict(call, part, self.describe(), &in_flight, write)
         })

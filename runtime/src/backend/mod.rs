@@ -24,6 +24,8 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn max_buffer_length(&self) -> u64;
     /// Zeroed memory. `OutOfMemory` where there is none.
     fn allocate(&self, bytes: u64) -> Result<Arc<dyn Allocation>, Error>;
+    /// Memory that a device gave out, as this device uses it. `Unsupported` where this device cannot reach it.
+    fn share(&self, allocation: &Arc<dyn Allocation>) -> Result<Arc<dyn Allocation>, Error>;
     /// Bytes and alignment that a texture of this shape takes in an allocation.
     fn texture_size_and_align(&self, shape: &TextureShape) -> SizeAndAlign;
     /// Bytes of a region, rows `bytes_per_row` apart, slices `bytes_per_image` apart. Nothing in flight writes it.

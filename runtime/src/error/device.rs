@@ -17,6 +17,10 @@ pub(crate) enum DeviceError {
     IndirectGrid { function: String, groups: [u32; 3], limit: u32 },
     #[error("host function `{function}` panicked: {message}. Catch the panic inside the function")]
     HostPanic { function: String, message: String },
+    #[error(
+        "{device} cannot reach the memory of that resource's device. Give each device memory of its own and copy through the CPU"
+    )]
+    ForeignMemory { device: String },
     #[error("this work did not run, because what it waits for failed: {first}")]
     Dependency { first: Error },
     #[error(
@@ -31,6 +35,7 @@ impl Cause for DeviceError {
         match self {
             Self::OutOfMemory { .. } => ErrorKind::OutOfMemory,
             Self::KernelTimeout { .. } | Self::EventTimeout { .. } => ErrorKind::Timeout,
+            Self::ForeignMemory { .. } => ErrorKind::Unsupported,
             Self::IndirectGrid { .. } => ErrorKind::InvalidGrid,
             Self::HostPanic { .. } => ErrorKind::HostFunctionPanicked,
             Self::Dependency { .. } => ErrorKind::DependencyFailed,

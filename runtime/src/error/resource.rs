@@ -67,6 +67,8 @@ pub(crate) enum ResourceError {
         does: &'static str,
         mend: &'static str,
     },
+    #[error("{call} of {resource} while the CPU holds some of its memory by a guard. Drop the guard first")]
+    HeldByGuard { call: &'static str, resource: String },
     #[error("{call} with a usage that says neither read nor write. Say what the kernels do")]
     NoUsage { call: &'static str },
     #[error("{what}: that range is empty or starts below 0. Give the lower level first")]
@@ -93,7 +95,7 @@ impl Cause for ResourceError {
             Self::HeapTracking { .. } => ErrorKind::WrongTrackingMode,
             Self::HeapFull { .. } => ErrorKind::HeapExhausted,
             Self::NotAliasable { .. } | Self::Reused { .. } => ErrorKind::Aliasing,
-            Self::InFlight { .. } => ErrorKind::InFlight,
+            Self::InFlight { .. } | Self::HeldByGuard { .. } => ErrorKind::InFlight,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
         }
     }

@@ -5,6 +5,7 @@ use fencepost_core::Extent;
 
 use super::{Cause, ErrorKind};
 use crate::submit::InFlight;
+use crate::{Obstacle, PendingSignal, StuckWait};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SubmitError {
@@ -44,6 +45,67 @@ impl fmt::Display for InFlight {
         match self.command_buffer.as_str() {
             "" => f.write_str(" of a command buffer without a label"),
             label => write!(f, " of command buffer `{label}`"),
+        }
+    }
+}
+
+impl fmt::Display for StuckWait {
+    /// Who waits for what, how far it has come, and each signal that is held back.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        place(f, &self.queue, self.command_buffer.as_deref())?;
+        write!(
+            f,
+            " waits for {} to reach {}, which has {}",
+            Named("event", &self.event),
+            self.value,
+            self.reached
+        )?;
+        if self.signals.is_empty() {
+            return f.write_str("; no signal of it is committed");
+        }
+        self.signals.iter().try_for_each(|signal| write!(f, "; {signal}"))
+    }
+}
+
+impl fmt::Display for PendingSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        place(f, &self.queue, self.command_buffer.as_deref())?;
+        write!(f, " would signal {}", self.value)?;
+        match &self.behind {
+            None => Ok(()),
+            Some(behind) => write!(f, ", behind {behind}"),
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wait { event, value } => {
+                write!(f, "the wait for {} to reach {value}", Named("event", event))
+            }
+            Self::Uncommitted { command_buffer } => {
+                write!(f, "{}, which is not committed", Named("command buffer", command_buffer))
+            }
+        }
+    }
+}
+
+fn place(f: &mut fmt::Formatter<'_>, queue: &str, command_buffer: Option<&str>) -> fmt::Result {
+    if let Some(label) = command_buffer {
+        write!(f, "{} on ", Named("command buffer", label))?;
+    }
+    write!(f, "{}", Named("queue", queue))
+}
+
+/// A noun and a label, if there is one.
+struct Named<'a>(&'static str, &'a str);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(noun, "") => write!(f, "{noun} without a label"),
+            Self(noun, label) => write!(f, "{noun} `{label}`"),
         }
     }
 }

@@ -11,12 +11,14 @@ use smallvec::SmallVec;
 
 use super::SharedEventListener;
 use super::level::Level;
-use crate::Error;
+use crate::{Error, PendingSignal};
 
 /// A device's submission, as events see it.
 pub(crate) trait EventUser: Send + Sync + fmt::Debug {
     /// A value was raised that a queue of this device waits for.
     fn pump(&self);
+    /// Signals of an event that were committed and not handed over.
+    fn signals_of(&self, event: &EventBody) -> Vec<PendingSignal>;
     /// The CPU looks at a value that work of this device may raise.
     fn drive(&self);
     /// A thread goes to sleep until work of this device has gone on, and wakes up again.
@@ -100,15 +102,12 @@ impl EventBody {
         })
     }
 
-    /// Whether only the CPU or another device may release a wait for a value: it is a shared event, the value is not there, and no work
-    /// in flight on `device` will raise it.
-    pub(crate) fn is_for_others(&self, device: usize, value: u64) -> bool {
+    /// Whether only the CPU may release a wait for a value, or work that is still to be handed over: it is a shared event, the value is
+    /// not there, and no work in flight will raise it.
+    pub(crate) fn is_for_others(&self, value: u64) -> bool {
         let below = || self.level.value() < value;
         // The look after the promises counts: a promise that was kept meanwhile has raised the value.
-        self.shared
-            && below()
-            && !self.table.lock().promises.iter().any(|it| it.device == device && it.value >= value)
-            && below()
+        self.shared && below() && !self.is_promised(value) && below()
     }
 
     pub(crate) fn label(&self) -> String {
@@ -133,6 +132,23 @@ impl EventBody {
             self.each_user(|user| user.drive());
         }
         self.level.value()
+    }
+
+    /// The value now. Gets nothing going.
+    pub(crate) fn value_now(&self) -> u64 {
+        self.level.value()
+    }
+
+    /// Whether a signal in flight, of whatever device, will raise it to a value.
+    pub(crate) fn is_promised(&self, value: u64) -> bool {
+        self.table.lock().promises.iter().any(|promise| promise.value >= value)
+    }
+
+    /// Signals that were committed and not handed over, of all devices that use it.
+    pub(crate) fn pending_signals(&self) -> Vec<PendingSignal> {
+        let mut signals = Vec::new();
+        self.each_user(|user| signals.extend(user.signals_of(self)));
+        signals
     }
 
     /// Raises the value; a smaller or equal one changes nothing. Tells threads, listeners and queues.

@@ -45,13 +45,20 @@ impl Submission {
     ) -> Result<Hold, InFlight> {
         let access = access(resource, extent, write);
         let mut state = self.lock();
-        if let Some(in_flight) = state.conflict(&access, self.device()) {
+        if let Some(in_flight) = state.conflict(&access) {
             return Err(in_flight);
         }
         let id = state.next_hold;
         state.next_hold += 1;
         state.holds.push((id, access));
         Ok(Hold { submission: Arc::clone(self), id })
+    }
+
+    /// Whether the CPU holds any part of a resource's memory.
+    pub(crate) fn is_held(&self, resource: ResourceId) -> bool {
+        let all = access(resource, &Extent::Whole, true);
+        let state = self.lock();
+        state.holds.iter().any(|(_, held)| state.engine.conflict(held, &all).is_some())
     }
 }
 
@@ -63,7 +70,7 @@ impl State {
             .find_map(|(_, held)| Some((held, self.find(recording, 0..recording.items.len(), held)?)))
     }
 
-    fn conflict(&self, cpu: &Access, device: usize) -> Option<InFlight> {
+    fn conflict(&self, cpu: &Access) -> Option<InFlight> {
         // Whoever has seen a signal of a queue knows that everything before it has ended, whether or not that has been noted yet.
         let mut passed = SmallVec::<[QueueId; 4]>::new();
         for part in self.in_flight.iter().rev() {
@@ -80,24 +87,19 @@ impl State {
                 return Some(InFlight { command_buffer: owner.label(), ..found });
             }
         }
-        self.queues.iter().find_map(|(_, queue)| self.conflict_behind(&queue.entries, cpu, device))
+        self.queues.iter().find_map(|(_, queue)| self.conflict_behind(&queue.entries, cpu))
     }
 
     /// Among what is still to be handed over: up to a wait that only the CPU may release, for there the CPU decides the order.
-    fn conflict_behind(
-        &self,
-        entries: &std::collections::VecDeque<Entry>,
-        cpu: &Access,
-        device: usize,
-    ) -> Option<InFlight> {
+    fn conflict_behind(&self, entries: &std::collections::VecDeque<Entry>, cpu: &Access) -> Option<InFlight> {
         for entry in entries {
             match entry {
-                Entry::Wait { event, value } if event.is_for_others(device, *value) => return None,
+                Entry::Wait { event, value } if event.is_for_others(*value) => return None,
                 Entry::Committed(committed) => {
                     let items = &committed.recording.items;
                     let first = committed.cursor.item;
                     let held = items[first..].iter().position(|item| match item {
-                        Item::WaitForEvent { event, value } => event.is_for_others(device, *value),
+                        Item::WaitForEvent { event, value } => event.is_for_others(*value),
                         _ => false,
                     });
                     let end = held.map_or(items.len(), |held| first + held);

@@ -19,6 +19,7 @@ mod guard;
 mod part;
 mod queue;
 mod slots;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -38,6 +39,7 @@ pub(crate) use command_buffer::{CommandBufferState, PassReport};
 pub(crate) use guard::{Hold, InFlight};
 
 use crate::Error;
+use crate::api::Label;
 use crate::backend::{Backend, Planned, Work};
 use crate::error::{DeviceError, SubmitError, part};
 use crate::record::{Item, Recording};
@@ -137,6 +139,13 @@ impl Submission {
             queue.closed = true;
         }
         self.pump();
+    }
+
+    /// Messages call the queue so.
+    pub(crate) fn label_queue(&self, queue: QueueId, label: &Arc<Label>) {
+        if let Some(queue) = self.lock().queue(queue) {
+            queue.label = Some(Arc::clone(label));
+        }
     }
 
     pub(crate) fn add_memory(&self) -> MemoryId {
@@ -312,6 +321,10 @@ impl EventUser for Submission {
         drop(gone);
         after.into_iter().for_each(After::run);
         self.retire_if_due();
+    }
+
+    fn signals_of(&self, event: &EventBody) -> Vec<crate::PendingSignal> {
+        self.unreleased_signals(event)
     }
 
     fn drive(&self) {

@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use super::command_buffer::CommandBufferState;
 use super::slots::Slots;
+use crate::api::Label;
 use crate::record::Recording;
 use crate::signal::EventBody;
 
 #[derive(Debug)]
 pub(super) struct Queue {
+    pub(super) label: Option<Arc<Label>>,
     pub(super) entries: VecDeque<Entry>,
     pub(super) slots: Arc<Slots>,
     /// Since when the first entry waits for a value that nobody has promised.
@@ -55,7 +57,18 @@ pub(super) struct Cursor {
 
 impl Queue {
     pub(super) fn new(max_uncompleted: usize) -> Self {
-        Self { entries: VecDeque::new(), slots: Slots::new(max_uncompleted), held_since: None, closed: false }
+        Self {
+            label: None,
+            entries: VecDeque::new(),
+            slots: Slots::new(max_uncompleted),
+            held_since: None,
+            closed: false,
+        }
+    }
+
+    /// Its label; empty where it has none.
+    pub(super) fn label(&self) -> String {
+        self.label.as_ref().and_then(|label| label.get()).map(|label| label.to_string()).unwrap_or_default()
     }
 
     /// Puts a committed buffer where its place was reserved, or at the end.

@@ -2,6 +2,8 @@
 mod bad_input;
 mod common;
 mod conformance;
+mod events;
+mod events_sharing;
 mod faults;
 mod liveness;
 mod memory;

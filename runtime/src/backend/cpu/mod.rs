@@ -29,12 +29,14 @@ mod transfer;
 mod watch;
 mod watched;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use fencepost_core::NodeId;
 use parking_lot::RwLock;
 
 use crate::backend::{Allocation, Backend, Pipeline, Planned};
+use crate::error::DeviceError;
 use crate::record::{LinearLayout, TextureRegion, TextureShape};
 use crate::shader::Function;
 use crate::{CpuOptions, Error, Schedule, SizeAndAlign};
@@ -89,6 +91,14 @@ impl Backend for CpuDevice {
 
     fn allocate(&self, bytes: u64) -> Result<Arc<dyn Allocation>, Error> {
         Ok(Arc::new(Memory::new(bytes)?))
+    }
+
+    fn share(&self, allocation: &Arc<dyn Allocation>) -> Result<Arc<dyn Allocation>, Error> {
+        let any: &dyn Any = &**allocation;
+        if any.is::<Memory>() {
+            return Ok(Arc::clone(allocation));
+        }
+        Err(DeviceError::ForeignMemory { device: self.name() }.into())
     }
 
     fn texture_size_and_align(&self, shape: &TextureShape) -> SizeAndAlign {

@@ -1,0 +1,200 @@
+//! One allocation, seen by several devices.
+//!
+//! A resource belongs to one device. Two devices that work on the same bytes have a resource each, over one allocation, and neither
+//! device's order engine knows of the other's work: a shared event orders them, or nothing does. Only the CPU's guards must look
+//! everywhere, for a program that asks one device for its bytes means the bytes. So an allocation that is shared knows all its
+//! resources, and a hold is taken on every device that has one.
+//!
+//! A hold and a new resource may come at once. The hold registers with its own device first and then reads the list; the new
+//! resource enters the list first and then asks every device for holds. So one of the two sees the other.
+use std::ops::Range;
+use std::sync::{Arc, OnceLock, Weak};
+
+use fencepost_core::{Extent, MemoryId, ResourceId};
+use parking_lot::Mutex;
+
+use crate::api::device::DeviceShared;
+use crate::api::resource::{Home, ResourceCore};
+use crate::error::ResourceError;
+use crate::submit::{Hold, InFlight};
+use crate::{Error, HazardTrackingMode, ResourceOptions};
+
+/// The name of an allocation in the order engine of one device. Given back with the last resource of that device.
+#[derive(Debug)]
+pub(crate) struct OwnMemory {
+    device: Arc<DeviceShared>,
+    id: MemoryId,
+    /// Absent while only one resource uses the allocation.
+    views: OnceLock<Arc<Views>>,
+}
+
+/// All resources of a shared allocation.
+#[derive(Debug, Default)]
+pub(crate) struct Views {
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    memories: Vec<Weak<OwnMemory>>,
+    views: Vec<View>,
+}
+
+/// A resource over a shared allocation.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) device: Weak<DeviceShared>,
+    pub(crate) resource: ResourceId,
+    /// Bytes of the allocation.
+    pub(crate) bytes: Range<u64>,
+}
+
+impl OwnMemory {
+    /// A name for a new allocation.
+    pub(crate) fn new(device: &Arc<DeviceShared>) -> Arc<Self> {
+        Self::with_views(device, OnceLock::new())
+    }
+
+    fn with_views(device: &Arc<DeviceShared>, views: OnceLock<Arc<Views>>) -> Arc<Self> {
+        Arc::new(Self { device: Arc::clone(device), id: device.submission.add_memory(), views })
+    }
+
+    pub(crate) fn id(&self) -> MemoryId {
+        self.id
+    }
+
+    /// The name of the same allocation on `device`. `own` is the resource that it is the memory of.
+    fn on(self: &Arc<Self>, device: &Arc<DeviceShared>, own: View) -> Arc<Self> {
+        let views = self.views.get_or_init(|| {
+            let table = Table { memories: vec![Arc::downgrade(self)], views: vec![own] };
+            Arc::new(Views { table: Mutex::new(table) })
+        });
+        // Names that go with the end of this function may take a whole device with them: not under the lock.
+        let mut seen = Vec::new();
+        let mut table = views.table.lock();
+        table.memories.retain(|memory| memory.strong_count() > 0);
+        seen.extend(table.memories.iter().filter_map(Weak::upgrade));
+        if let Some(known) = seen.iter().find(|memory| Arc::ptr_eq(&memory.device, device)) {
+            return Arc::clone(known);
+        }
+        let made = Self::with_views(device, OnceLock::from(Arc::clone(views)));
+        table.memories.push(Arc::downgrade(&made));
+        drop(table);
+        made
+    }
+
+    /// A resource is gone.
+    pub(crate) fn forget(&self, resource: ResourceId) {
+        if let Some(views) = self.views.get() {
+            let own = Arc::as_ptr(&self.device);
+            views
+                .table
+                .lock()
+                .views
+                .retain(|view| !(std::ptr::eq(view.device.as_ptr(), own) && view.resource == resource));
+        }
+    }
+}
+
+impl Drop for OwnMemory {
+    fn drop(&mut self) {
+        self.device.submission.remove_memory(self.id);
+    }
+}
+
+/// A resource over memory that another one has.
+pub(crate) struct Shared {
+    pub(crate) memory: Arc<OwnMemory>,
+    pub(crate) options: ResourceOptions,
+    views: Arc<Views>,
+}
+
+/// The memory of `source`, which is `bytes` of its allocation, as `device` names it.
+pub(crate) fn share(
+    call: &'static str,
+    device: &Arc<DeviceShared>,
+    source: &ResourceCore,
+    noun: &'static str,
+    bytes: Range<u64>,
+    mode: HazardTrackingMode,
+) -> Result<Shared, Error> {
+    let Home::Own(memory) = &source.home else {
+        let what = format!("{call} of {}, which is on a heap,", source.label.of(noun));
+        let mend = "Give it memory of its own: the heap may hand this memory to somebody else";
+        return Err(ResourceError::Unsupported { what, mend }.into());
+    };
+    let own = View { device: Arc::downgrade(&source.device), resource: source.resource, bytes };
+    let memory = memory.on(device, own);
+    let hazard_tracking_mode = match mode {
+        HazardTrackingMode::Default => HazardTrackingMode::Tracked,
+        asked => asked,
+    };
+    let options = ResourceOptions { hazard_tracking_mode, ..source.options };
+    let Some(views) = memory.views.get().cloned() else {
+        unreachable!("a name that was asked for by another one has the list of both")
+    };
+    Ok(Shared { memory, options, views })
+}
+
+impl Shared {
+    /// The resource has its name: from now on the CPU's guards see it. An error where one of them holds the memory already.
+    pub(crate) fn enter(&self, call: &'static str, source: String, view: View) -> Result<(), Error> {
+        let others = {
+            let mut table = self.views.table.lock();
+            table.views.push(view);
+            table.devices()
+        };
+        if others.iter().any(|(device, view)| device.submission.is_held(view.resource)) {
+            return Err(ResourceError::HeldByGuard { call, resource: source }.into());
+        }
+        Ok(())
+    }
+}
+
+impl Table {
+    /// All resources whose devices are there.
+    fn devices(&self) -> Vec<(Arc<DeviceShared>, View)> {
+        self.views.iter().filter_map(|view| Some((view.device.upgrade()?, view.clone()))).collect()
+    }
+}
+
+/// The CPU's claim on a part of a resource, on every device that sees its memory.
+#[derive(Debug)]
+pub(crate) struct CpuHold {
+    _own: Hold,
+    _others: Vec<Hold>,
+}
+
+impl ResourceCore {
+    /// Claims a part of the resource for the CPU, or says what is in the way. `bytes` of the allocation are what a buffer's part is.
+    pub(crate) fn hold(
+        &self,
+        part: &Extent,
+        bytes: Option<Range<u64>>,
+        write: bool,
+    ) -> Result<CpuHold, InFlight> {
+        let own = self.device.submission.hold(self.resource, part, write)?;
+        let mut others = Vec::new();
+        if let Home::Own(memory) = &self.home
+            && let Some(views) = memory.views.get()
+        {
+            // The lock is free again before anything is dropped.
+            let all = views.table.lock().devices();
+            for (device, view) in all.iter().filter(|(device, _)| !Arc::ptr_eq(device, &self.device)) {
+                let part = match &bytes {
+                    None => part.clone(),
+                    Some(bytes) => {
+                        let start = bytes.start.max(view.bytes.start);
+                        let end = bytes.end.min(view.bytes.end);
+                        if start >= end {
+                            continue;
+                        }
+                        Extent::Bytes(start - view.bytes.start..end - view.bytes.start)
+                    }
+                };
+                others.push(device.submission.hold(view.resource, &part, write)?);
+            }
+        }
+        Ok(CpuHold { _own: own, _others: others })
+    }
+}
