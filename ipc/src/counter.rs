@@ -81,7 +81,7 @@ impl Counter {
     }
 
     /// Waits until the value is there, `deadline` has passed, or `keep_waiting` says no. It is asked before each sleep, at least every 20
-    /// milliseconds, and after each [`interrupt`](Self::interrupt).
+    /// milliseconds, and when an [`interrupt`](Self::interrupt) ends a sleep.
     ///
     /// A wait that is to end with the life of another process asks a [`PeerWatch`](crate::PeerWatch):
     /// `counter.wait_while(7, deadline, || !peer.has_gone())`.
@@ -136,7 +136,7 @@ impl Counter {
     #[cold]
     fn wait_longer(&self, value: u64, mut patience: Patience<impl FnMut() -> bool>) -> Waited {
         let words = self.words();
-        let reached = self.spinning.look(words, value, patience.deadline())
+        let reached = self.spinning.look(words, value, &mut patience)
             || (!patience.is_over() && words.wait(value, &mut patience));
         if reached {
             self.note(value);

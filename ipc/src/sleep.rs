@@ -60,11 +60,16 @@ impl Spinning {
         self.chosen.store(chosen, Relaxed);
     }
 
-    /// Looks until the value is there (true) or it is time to sleep.
-    pub(crate) fn look(&self, words: Words<'_>, value: u64, deadline: Option<Instant>) -> bool {
+    /// Looks until the value is there (true), it is time to sleep, or the wait is over.
+    pub(crate) fn look(
+        &self,
+        words: Words<'_>,
+        value: u64,
+        patience: &mut Patience<impl FnMut() -> bool>,
+    ) -> bool {
         let chosen = self.chosen.load(Relaxed);
         if chosen != ADAPTIVE {
-            return look_for(words, value, chosen, deadline).is_some();
+            return look_for(words, value, chosen, patience).is_some();
         }
         if *ALONE.get_or_init(|| thread::available_parallelism().map_or(1, usize::from) == 1) {
             return false;
@@ -73,7 +78,7 @@ impl Spinning {
         // Now and then a wait looks for as long as can pay at all: otherwise nobody would notice that it pays again.
         let probing = self.waits.fetch_add(1, Relaxed).is_multiple_of(PROBE_EVERY);
         let limit = if probing { LONGEST_NS } else { learned };
-        let took = look_for(words, value, limit, deadline);
+        let took = look_for(words, value, limit, patience);
         let better = took.map_or(learned / 2, |took| learned.max(took.saturating_mul(2)));
         let better = better.clamp(SHORTEST_NS, LONGEST_NS);
         if better != learned {
@@ -84,7 +89,12 @@ impl Spinning {
 }
 
 /// The nanoseconds that it took, rounded down to the last look at the clock.
-fn look_for(words: Words<'_>, value: u64, limit_ns: u64, deadline: Option<Instant>) -> Option<u64> {
+fn look_for(
+    words: Words<'_>,
+    value: u64,
+    limit_ns: u64,
+    patience: &mut Patience<impl FnMut() -> bool>,
+) -> Option<u64> {
     if limit_ns == 0 {
         return None;
     }
@@ -96,9 +106,9 @@ fn look_for(words: Words<'_>, value: u64, limit_ns: u64, deadline: Option<Instan
             }
             spin_loop();
         }
-        let begin = *begin.get_or_insert_with(Instant::now);
-        if nanoseconds_since(begin) >= limit_ns || deadline.is_some_and(|deadline| Instant::now() >= deadline)
-        {
+        let now = Instant::now();
+        let looking = now - *begin.get_or_insert(now);
+        if looking.as_nanos() >= u128::from(limit_ns) || patience.ends_while_looking(now, looking) {
             return None;
         }
     }
@@ -135,35 +145,59 @@ pub(crate) struct Patience<K> {
     slice: Duration,
     /// Wakes in a row that brought no other value.
     fruitless: u32,
+    slices_looked: u32,
     seen: Option<u64>,
-    /// Why it broke off.
+    /// Why it ends, if it ends without the value.
     pub(crate) ended: Waited,
 }
 
 impl<K: FnMut() -> bool> Patience<K> {
     /// `slice`: how long it may take until a sleeper looks again by itself.
     pub(crate) fn new(deadline: Option<Instant>, slice: Duration, keep_waiting: K) -> Self {
-        Self { deadline, keep_waiting, slice, fruitless: 0, seen: None, ended: Waited::TimedOut }
+        Self {
+            deadline,
+            keep_waiting,
+            slice,
+            fruitless: 0,
+            slices_looked: 0,
+            seen: None,
+            ended: Waited::TimedOut,
+        }
     }
 
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+    /// Whether it is enough, for a waiter that looks since `looking`. It asks as often as a sleeper would.
+    fn ends_while_looking(&mut self, now: Instant, looking: Duration) -> bool {
+        if looking >= self.slice * (self.slices_looked + 1) {
+            self.slices_looked += 1;
+            return self.ends(now);
+        }
+        self.is_over_at(now)
     }
 
     /// Whether the deadline has passed. A wait that only looks in passing need not announce itself to those who raise.
-    pub(crate) fn is_over(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.ended == Waited::Abandoned || self.is_over_at(Instant::now())
+    }
+
+    fn is_over_at(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| now >= deadline)
+    }
+
+    fn ends(&mut self, now: Instant) -> bool {
+        if self.is_over_at(now) {
+            return true;
+        }
+        if !(self.keep_waiting)() {
+            self.ended = Waited::Abandoned;
+            return true;
+        }
+        false
     }
 
     /// Until when to sleep now: in the system's time, or `Break` where it is enough.
     pub(crate) fn next(&mut self, seen: u64) -> ControlFlow<(), Timespec> {
         let now = Instant::now();
-        if self.deadline.is_some_and(|deadline| now >= deadline) {
-            self.ended = Waited::TimedOut;
-            return ControlFlow::Break(());
-        }
-        if !(self.keep_waiting)() {
-            self.ended = Waited::Abandoned;
+        if self.ends(now) {
             return ControlFlow::Break(());
         }
         if self.seen.replace(seen) != Some(seen) {

@@ -1,0 +1,8 @@
+//! The crate as its users see it: with threads, with damaged and hostile input, and with processes that are killed.
+
+mod counters;
+mod leaks;
+mod other;
+mod processes;
+mod refusals;
+mod sockets;
