@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use fencepost_core::validate::Severity;
 
 use crate::findings::{Checked, colour, counted};
 
@@ -29,8 +30,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let mut worst = 0;
     let mut out = std::io::stdout().lock();
     for path in &arguments.files {
-        let (text, exit) = match Checked::read(path) {
-            Ok(checked) => (shown(&checked, arguments.format), u8::from(checked.count().0 > 0)),
+        let (text, exit) = match Checked::read(path).and_then(Checked::advise) {
+            Ok(checked) => (shown(&checked, arguments.format), u8::from(checked.count(Severity::Error) > 0)),
             Err(fault) => {
                 eprint!("{}", fault.0);
                 (String::new(), 2)
@@ -52,15 +53,27 @@ fn shown(checked: &Checked, format: Format) -> String {
             let colour = colour();
             let reports = checked.findings.iter().map(|finding| checked.report(finding, colour) + "\n");
             let reports: String = reports.collect();
-            let summary = match checked.count() {
-                (0, 0) => "clean".to_owned(),
-                (0, warnings) => counted(warnings, "warning"),
-                (errors, 0) => counted(errors, "error"),
-                (errors, warnings) => {
-                    format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"))
-                }
-            };
-            format!("{reports}{}: {summary}\n", checked.name)
+            format!("{reports}{}: {}\n", checked.name, summary(checked))
         }
     }
+}
+
+/// `clean`, `2 errors, 1 warning`, `clean, 1 advice`.
+fn summary(checked: &Checked) -> String {
+    let [errors, warnings, advice] =
+        [Severity::Error, Severity::Warning, Severity::Advice].map(|severity| checked.count(severity));
+    let mut parts = Vec::new();
+    if errors > 0 {
+        parts.push(counted(errors, "error"));
+    }
+    if warnings > 0 {
+        parts.push(counted(warnings, "warning"));
+    }
+    if parts.is_empty() {
+        parts.push("clean".to_owned());
+    }
+    if advice > 0 {
+        parts.push(format!("{advice} advice"));
+    }
+    parts.join(", ")
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fencepost_cli::format::{Parsed, SourceMap, parse};
+use fencepost_core::advise::advise_order;
 use fencepost_core::explain::{Explainer, Explanation};
 use fencepost_core::program::{Locus, Program, ResourceIndex};
 use fencepost_core::validate::{Finding, Kind, Severity, Spot, validate_order};
@@ -46,10 +47,17 @@ impl Checked {
         Ok(Self { name: name.to_owned(), source, program, places: source_map, order, findings })
     }
 
-    /// How many errors there are, and how many warnings.
-    pub(crate) fn count(&self) -> (usize, usize) {
-        let errors = self.findings.iter().filter(|finding| finding.severity() == Severity::Error).count();
-        (errors, self.findings.len() - errors)
+    /// Adds advice behind what is wrong.
+    pub(crate) fn advise(mut self) -> Result<Self, NoProgram> {
+        let advice = advise_order(&self.program, &self.order)
+            .map_err(|error| NoProgram(format!("fencepost: {}: {error}\n", self.name)))?;
+        self.findings.extend(advice);
+        Ok(self)
+    }
+
+    /// How many findings there are of a severity.
+    pub(crate) fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity() == severity).count()
     }
 
     /// A finding as a person reads it, with its lines.
@@ -113,6 +121,7 @@ impl Checked {
             let severity = match finding.severity() {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
+                Severity::Advice => "advice",
             };
             objects.push(format!(
                 "{{\"code\": {}, \"severity\": {}, \"first\": {}, \"second\": {}, \"resource\": {}, \
@@ -220,6 +229,7 @@ impl Diagnostic for Shown {
         Some(match self.severity {
             Severity::Error => miette::Severity::Error,
             Severity::Warning => miette::Severity::Warning,
+            Severity::Advice => miette::Severity::Advice,
         })
     }
 

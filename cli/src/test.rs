@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use fencepost_core::program::Expectation;
 use fencepost_core::validate::{Verdict, hold};
 
-use crate::findings::{Checked, colour};
+use crate::findings::{Checked, NoProgram, colour};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let mut skipped: BTreeMap<&'static str, usize> = BTreeMap::new();
     let mut text = String::new();
     for path in &arguments.files {
-        match Checked::read(path) {
+        match read(path) {
             Ok(checked) => {
                 let outcome = held(&checked, colour());
                 text += &outcome.text;
@@ -62,6 +62,14 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     // Nobody who has closed the pipe wants the rest.
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::from(worst)
+}
+
+/// Reads and validates a file, with advice where the file speaks of it.
+fn read(path: &Path) -> Result<Checked, NoProgram> {
+    let checked = Checked::read(path)?;
+    let speaks =
+        |line: &Expectation| matches!(line, Expectation::Redundant { .. } | Expectation::Needed { .. });
+    if checked.program.expectations.iter().any(speaks) { checked.advise() } else { Ok(checked) }
 }
 
 fn held(checked: &Checked, colour: bool) -> Outcome {
@@ -113,6 +121,14 @@ fn failure(expectation: &Expectation) -> String {
         Expectation::Ordered { first, second } => format!("{first} is not ordered before {second}."),
         Expectation::Unordered { first, second } => {
             format!("{first} and {second} are ordered, or name no work.")
+        }
+        Expectation::Redundant { site } => {
+            format!(
+                "{site} is not redundant: without it, a conflict that is ordered would not be, or a wait would hang."
+            )
+        }
+        Expectation::Needed { site } => {
+            format!("{site} is not needed: every conflict that is ordered stays so without it.")
         }
         _ => format!("No such finding: {}.", name(expectation)),
     }

@@ -9,7 +9,8 @@
 //!   it must wait for, and nothing more. One per device; it forgets what has completed;
 //! * [`program`] is what an application asks for as a value, and [`Order`] is happens-before and visibility for the
 //!   whole of it: any pair, and why;
-//! * [`validate`] finds what is wrong with a program, and [`explain`] has the words for it.
+//! * [`validate`] finds what is wrong with a program, [`advise`] what is wasted and what would mend it, and [`explain`] has
+//!   the words for both.
 //!
 //! ```
 //! use fencepost_core::{Engine, Plan, QueueMode, Stages};
@@ -37,6 +38,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+pub mod advise;
 pub mod explain;
 mod extent;
 mod identity;

@@ -3,6 +3,7 @@
 //! An explanation is one sentence of what happens with both places, one of which order there is and which is missing,
 //! and one of advice. Places and parts are written as in the text form of programs, so that they can be found there.
 //! The words may change; the codes and properties of [`validate`](crate::validate) do not.
+mod advice;
 mod clash;
 mod misuse;
 mod words;
@@ -137,6 +138,8 @@ impl<'a> Explainer<'a> {
             Kind::Managed(managed) => self.managed(finding, *managed),
             Kind::Uninitialized(what) => self.uninitialized(finding, *what),
             Kind::Misuse(misuse) => self.misuse(finding, *misuse),
+            Kind::Redundant(redundant) => self.redundant(finding, redundant),
+            Kind::TooWide(wide) => self.too_wide(finding, wide),
         };
         if let Some(rest) = explanation.what.strip_prefix("the ") {
             explanation.what = format!("The {rest}");

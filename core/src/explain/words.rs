@@ -30,3 +30,9 @@ pub(super) fn list(all: &[String], many: &str, one: &str) -> String {
         [front @ .., last] => format!("{} and {last} {many}", front.join(", ")),
     }
 }
+
+/// `a fence`, `an event`.
+pub(super) fn article(noun: &str) -> String {
+    let vowel = noun.starts_with(['a', 'e', 'i', 'o', 'u']);
+    format!("{} {noun}", if vowel { "an" } else { "a" })
+}

@@ -6,6 +6,7 @@ use super::finding::{Clash, Finding, Kind, Misuse, Severity, Spot, StuckReason};
 use super::history;
 use super::race;
 use super::walk::{self, Layout, Mark};
+use crate::advise;
 use crate::program::{
     BufferItem, CommandBufferIndex, Expectation, Locus, Program, RaceKind, ResourceIndex, Step, split_stage,
 };
@@ -88,11 +89,27 @@ impl Held<'_> {
             | Expectation::Managed { .. } => {
                 self.findings.iter().any(|finding| self.names(expectation, finding))
             }
-            Expectation::Redundant { .. } | Expectation::Needed { .. } | Expectation::Fix { .. } => {
-                return Verdict::Skipped;
-            }
+            Expectation::Redundant { site } => self.redundant(site) == Some(true),
+            Expectation::Needed { site } => self.redundant(site) == Some(false),
+            Expectation::Fix { .. } => return Verdict::Skipped,
         };
         if holds { Verdict::Held } else { Verdict::Failed }
+    }
+
+    /// Whether a synchronization may be taken away, by itself or with others; nothing where the path names none that is played.
+    /// One that is needed only because an equal one is advised to go is not needed.
+    fn redundant(&self, path: &str) -> Option<bool> {
+        let advised =
+            |finding: &Finding| matches!(finding.kind, Kind::Redundant(_)) && self.is(path, finding.second);
+        if self.findings.iter().any(advised) {
+            return Some(true);
+        }
+        let mut answer = None;
+        for locus in self.program.locate(path) {
+            let redundant = advise::is_redundant(self.program, self.order, locus).ok()??;
+            answer = Some(redundant || answer.unwrap_or(false));
+        }
+        answer
     }
 
     /// Whether an expectation names a finding.

@@ -1,5 +1,6 @@
 //! What a validator finds, as data.
-use crate::program::{CommandBufferIndex, FenceIndex, Locus, ResourceIndex};
+use crate::advise::Scope;
+use crate::program::{CommandBufferIndex, FenceIndex, Locus, MemoryScope, ResourceIndex};
 use crate::{AccessKind, Conflict, Extent, Stage, Stages};
 
 /// One thing that is wrong, or likely to be.
@@ -45,6 +46,8 @@ pub enum Severity {
     Error,
     /// Defined, and hardly meant.
     Warning,
+    /// Right, and more than is needed.
+    Advice,
 }
 
 /// What is wrong, with what only this kind has.
@@ -63,6 +66,10 @@ pub enum Kind {
     Uninitialized(Uninitialized),
     /// A call that Metal does not allow, or that cannot be meant.
     Misuse(Misuse),
+    /// A synchronization without which every conflict that is ordered stays so.
+    Redundant(Redundant),
+    /// A synchronization of which less would order the same conflicts.
+    TooWide(TooWide),
 }
 
 impl Kind {
@@ -75,6 +82,8 @@ impl Kind {
             Self::Managed(_) => "managed",
             Self::Uninitialized(_) => "uninitialized",
             Self::Misuse(_) => "misuse",
+            Self::Redundant(_) => "redundant",
+            Self::TooWide(_) => "too-wide",
         }
     }
 }
@@ -91,6 +100,7 @@ impl Finding {
             Kind::Race(_) | Kind::Stale(_) | Kind::Stuck(_) | Kind::Managed(_) => Severity::Error,
             Kind::Uninitialized(_) => Severity::Warning,
             Kind::Misuse(misuse) => misuse.severity(),
+            Kind::Redundant(_) | Kind::TooWide(_) => Severity::Advice,
         }
     }
 
@@ -320,4 +330,49 @@ impl Misuse {
             | Self::FenceAcrossQueues(_) => Severity::Warning,
         }
     }
+}
+
+/// Why a synchronization is not needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Redundant {
+    /// Nothing that it orders is a conflict.
+    NoConflict,
+    /// What it orders is ordered without it: these two places, for one.
+    Ordered {
+        /// The earlier of the two.
+        first: Locus,
+        /// The later.
+        second: Locus,
+        /// What orders them without it; nothing where a thread's own order does.
+        by: Vec<Locus>,
+    },
+    /// The CPU's copy and the GPU's agree without it.
+    CopiesAgree,
+}
+
+/// What would do instead of a wider synchronization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TooWide {
+    /// These stages, where the primitive names stages on that side.
+    Stages {
+        /// Of what it waits for.
+        after: Option<Stages>,
+        /// Of what it holds.
+        before: Option<Stages>,
+    },
+    /// Fewer kinds of resource.
+    Kinds(MemoryScope),
+    /// A primitive of smaller scope.
+    Scope {
+        /// The scope of what stands there.
+        from: Scope,
+        /// The smaller one.
+        to: Scope,
+        /// A conflict that it must order.
+        first: Locus,
+        /// The later place of that conflict.
+        second: Locus,
+    },
 }

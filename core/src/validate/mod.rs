@@ -20,6 +20,7 @@
 //! What it takes for granted: a command's own accesses are the command's own affair; the bytes of one texture's levels
 //! and slices are apart, and its place as a whole meets other resources in the same memory.
 mod clash;
+pub(crate) mod conflicts;
 mod expect;
 mod finding;
 mod gap;
@@ -35,7 +36,8 @@ mod walk;
 
 pub use expect::{Holding, Verdict, hold};
 pub use finding::{
-    Clash, Finding, Gap, Kind, Managed, Misuse, Severity, Spot, Stuck, StuckReason, Touch, Uninitialized,
+    Clash, Finding, Gap, Kind, Managed, Misuse, Redundant, Severity, Spot, Stuck, StuckReason, TooWide,
+    Touch, Uninitialized,
 };
 
 use clash::Clashes;

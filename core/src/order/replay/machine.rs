@@ -1,5 +1,5 @@
 //! Playing a document: threads, queues and events until nothing can go on.
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::pass::Names;
 use super::{Item, Moment, Order};
@@ -21,6 +21,7 @@ pub(super) struct Machine<'a> {
     pub(super) nodes: HashMap<Locus, Vec<NodeId>>,
     pub(super) sites: Vec<Locus>,
     pub(super) moments: Vec<Moment>,
+    pub(super) without: &'a HashSet<Locus>,
     resolved: &'a Resolved,
     steps: Vec<&'a Step>,
     threads: Vec<Thread>,
@@ -35,6 +36,8 @@ pub(super) struct Machine<'a> {
 struct Thread {
     /// Numbers of its steps still to do.
     steps: VecDeque<u32>,
+    /// The step that starts it.
+    opener: Option<u32>,
     /// What its next step follows.
     last: Option<NodeId>,
     started: bool,
@@ -106,7 +109,7 @@ struct Wait {
 }
 
 impl<'a> Machine<'a> {
-    pub(super) fn new(program: &'a Program, resolved: &'a Resolved) -> Self {
+    pub(super) fn new(program: &'a Program, without: &'a HashSet<Locus>, resolved: &'a Resolved) -> Self {
         let mut engine = Engine::with_clocks();
         let names = Names::register(program, &mut engine);
         let mut machine = Self {
@@ -117,6 +120,7 @@ impl<'a> Machine<'a> {
             nodes: HashMap::new(),
             sites: Vec::new(),
             moments: Vec::new(),
+            without,
             resolved,
             steps: program.all_steps(),
             threads: Vec::new(),
@@ -126,7 +130,7 @@ impl<'a> Machine<'a> {
             waits: Vec::new(),
             stuck: Vec::new(),
         };
-        machine.add_thread(&program.steps, None, &mut 0);
+        machine.add_thread(&program.steps, None, None, &mut 0);
         if let Some(main) = machine.threads.first_mut() {
             main.started = true;
         }
@@ -195,15 +199,26 @@ impl<'a> Machine<'a> {
         self.sites.push(locus);
     }
 
-    fn add_thread(&mut self, steps: &'a [Step], when: Option<(EventIndex, u64)>, number: &mut u32) {
+    fn add_thread(
+        &mut self,
+        steps: &'a [Step],
+        opener: Option<u32>,
+        when: Option<(EventIndex, u64)>,
+        number: &mut u32,
+    ) {
         let thread = self.threads.len();
-        self.threads.push(Thread { steps: VecDeque::new(), last: None, started: false, when });
+        self.threads.push(Thread { steps: VecDeque::new(), opener, last: None, started: false, when });
         for step in steps {
-            self.threads[thread].steps.push_back(*number);
+            let own = *number;
+            if !self.without.contains(&Locus::Step(own)) {
+                self.threads[thread].steps.push_back(own);
+            }
             *number += 1;
             match step {
-                Step::Thread { body, .. } => self.add_thread(body, None, number),
-                Step::Notify { event, value, body } => self.add_thread(body, Some((*event, *value)), number),
+                Step::Thread { body, .. } => self.add_thread(body, Some(own), None, number),
+                Step::Notify { event, value, body } => {
+                    self.add_thread(body, Some(own), Some((*event, *value)), number);
+                }
                 _ => {}
             }
         }
@@ -271,9 +286,7 @@ impl<'a> Machine<'a> {
                 self.raise(*event, *value, node, Series::Thread(thread))
             }
             Step::Thread { .. } | Step::Notify { .. } => {
-                let first = |body: &Thread| body.steps.front() == Some(&(number + 1));
-                let own = |body: &Thread| !body.started && first(body);
-                if let Some(body) = self.threads.iter_mut().find(|body| own(body)) {
+                if let Some(body) = self.threads.iter_mut().find(|body| body.opener == Some(number)) {
                     body.started = true;
                     body.last = Some(node);
                 }
@@ -302,7 +315,9 @@ impl<'a> Machine<'a> {
             queue.slots.pop_front();
             queue.pending.push_back(Pending::Begin { buffer, commit, locus });
             let items = self.program.command_buffers[buffer.index()].items.iter().zip(0..);
-            queue.pending.extend(items.map(|(body, item)| Pending::Item { buffer, item, body }));
+            let kept =
+                items.filter(|(_, item)| !self.without.contains(&Locus::Event { buffer, item: *item }));
+            queue.pending.extend(kept.map(|(body, item)| Pending::Item { buffer, item, body }));
             queue.pending.push_back(Pending::End(buffer));
         }
     }

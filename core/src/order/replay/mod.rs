@@ -16,7 +16,7 @@
 mod machine;
 mod pass;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Engine;
 use super::clock::Clocks;
@@ -94,10 +94,42 @@ impl Order {
     /// # Errors
     /// The program names something that it does not declare.
     pub fn of(program: &Program) -> Result<Self, UnknownName> {
+        Self::without(program, &HashSet::new())
+    }
+
+    /// Plays a program as if these synchronizations and steps did not stand there. All other places keep their names, so
+    /// that the answer can be compared with that of the whole program.
+    ///
+    /// ```
+    /// use std::collections::HashSet;
+    /// use fencepost_core::program::{Program, QueueMode};
+    /// use fencepost_core::{Order, Stages};
+    ///
+    /// let mut p = Program::builder();
+    /// let q = p.queue("q", QueueMode::Explicit);
+    /// let [a, b] = ["A", "B"].map(|name| p.buffer(name, 64));
+    /// let cb = p.command_buffer("cb", q, |items| {
+    ///     items.compute("P", |pass| {
+    ///         pass.copy("c", a, b);
+    ///         pass.barrier(Stages::BLIT, Stages::DISPATCH);
+    ///         pass.dispatch("k", [b], [b]);
+    ///     });
+    /// });
+    /// p.steps().commit([cb]);
+    /// let program = p.build();
+    /// let barrier = HashSet::from_iter(program.locate("P.#1"));
+    /// assert!(Order::of(&program)?.is_ordered("P.c", "P.k"));
+    /// assert!(Order::without(&program, &barrier)?.is_unordered("P.c", "P.k"));
+    /// # Ok::<(), fencepost_core::program::UnknownName>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The program names something that it does not declare.
+    pub fn without(program: &Program, without: &HashSet<Locus>) -> Result<Self, UnknownName> {
         program.check_names()?;
         let mut resolved = Resolved::default();
         loop {
-            let mut machine = Machine::new(program, &resolved);
+            let mut machine = Machine::new(program, without, &resolved);
             machine.play();
             match machine.narrowed() {
                 Some(narrower) => resolved = narrower,

@@ -80,6 +80,9 @@ impl Machine<'_> {
                 self.run_item(id, own, Stages::FRAGMENT, pass.own_uses());
             }
             let locus = Locus::PassItem { buffer, pass: number, item: place };
+            if self.without.contains(&locus) {
+                continue;
+            }
             self.stand_at(locus);
             match item {
                 PassItem::Command(command) => self.run_command(id, locus, pass, command),
