@@ -87,6 +87,7 @@ impl Explainer<'_> {
                     _ => None,
                 }
             }
+            Locus::Pass { .. } => None,
             Locus::Event { buffer, item } => {
                 match self.program.command_buffers.get(buffer.index())?.items.get(item as usize)? {
                     BufferItem::Event(own) => Some(operation(own.kind)),
@@ -106,7 +107,9 @@ impl Explainer<'_> {
 
     fn pass_of(&self, locus: Locus) -> String {
         match locus {
-            Locus::PassItem { buffer, pass, .. } => self.path(Spot::Pass(buffer, pass)),
+            Locus::PassItem { buffer, pass, .. } | Locus::Pass { buffer, pass } => {
+                self.path(Spot::Pass(buffer, pass))
+            }
             _ => self.at(locus),
         }
     }
