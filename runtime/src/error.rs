@@ -3,6 +3,7 @@
 //!
 //! A misuse that one call can see is an error of that call. What goes wrong while work runs is an error of the command buffer.
 mod binding;
+mod capture;
 mod device;
 mod encode;
 mod replay;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use binding::{BindingError, Place};
+pub(crate) use capture::CaptureError;
 pub(crate) use device::DeviceError;
 pub(crate) use encode::EncodeError;
 pub(crate) use replay::ReplayError;
@@ -113,6 +115,8 @@ pub enum ErrorKind {
     DependencyFailed,
     /// The device is gone.
     DeviceLost,
+    /// A file cannot be written.
+    File,
 }
 
 /// A cause that knows its kind. Each room has an enum of its own below `error/`.
@@ -155,7 +159,7 @@ impl ErrorKind {
             Self::Unsupported => Fault::Unsupported,
             Self::OutOfMemory | Self::HeapExhausted => Fault::OutOfMemory,
             Self::Timeout => Fault::Timeout,
-            Self::DependencyFailed | Self::DeviceLost => Fault::Lost,
+            Self::DependencyFailed | Self::DeviceLost | Self::File => Fault::Lost,
             _ => Fault::Misuse,
         }
     }

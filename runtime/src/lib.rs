@@ -56,7 +56,9 @@
 
 mod api;
 mod backend;
+pub mod capture;
 mod error;
+mod observe;
 mod record;
 pub mod replay;
 mod shader;

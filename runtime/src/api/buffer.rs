@@ -4,9 +4,10 @@
 //! which command does. So there is no race to lose, whatever the program forgets.
 use std::fmt;
 use std::ops::{Range, RangeBounds};
+use std::panic::Location;
 use std::sync::Arc;
 
-use fencepost_core::{ResourceDescriptor, ResourceId, ResourceShape, Tracking};
+use fencepost_core::{Extent, ResourceDescriptor, ResourceId, ResourceShape, Tracking};
 
 use crate::api::device::{DeviceShared, check_length, label_or_empty};
 use crate::api::guard::{self, BufferReadGuard, BufferWriteGuard};
@@ -14,6 +15,7 @@ use crate::api::label::Label;
 use crate::api::resource::{Home, Resource, ResourceCore, ResourceRef, resolve_options, sealed};
 use crate::api::sharing::{self, OwnMemory, View};
 use crate::error::ResourceError;
+use crate::observe::{Body, Happening};
 use crate::record::BufferBody;
 use crate::{Device, Error, HazardTrackingMode, Pod, ResourceOptions, SizeAndAlign};
 
@@ -166,6 +168,7 @@ impl Buffer {
     /// A range outside of the buffer or with part of a value; private storage; work in flight that writes these bytes (wait for it
     /// first); a write guard that holds them.
     #[doc(alias = "contents")]
+    #[track_caller]
     pub fn read<T: Pod>(&self, range: impl RangeBounds<u64>) -> Result<Vec<T>, Error> {
         let range = self.range("`read`", range)?;
         let mut values = vec![T::zeroed(); whole_values::<T>("`read`", &range)?];
@@ -177,6 +180,7 @@ impl Buffer {
     ///
     /// # Errors
     /// As [`read`](Self::read).
+    #[track_caller]
     pub fn read_into<T: Pod>(&self, offset: u64, values: &mut [T]) -> Result<(), Error> {
         self.read_bytes("`read_into`", offset, bytemuck::cast_slice_mut(values))
     }
@@ -186,12 +190,14 @@ impl Buffer {
     /// # Errors
     /// A range outside of the buffer; private storage; work in flight that uses these bytes (wait for it first); a guard that holds
     /// them.
+    #[track_caller]
     pub fn write<T: Pod>(&self, offset: u64, values: &[T]) -> Result<(), Error> {
         const CALL: &str = "`write`";
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let range = self.part(CALL, offset, bytes.len() as u64)?;
         self.body.core.check_cpu_access(CALL, NOUN)?;
-        let _hold = guard::hold(CALL, &self.body, range, true)?;
+        let _hold = guard::hold(CALL, &self.body, range.clone(), true)?;
+        self.body.tell_write(range);
         self.body.allocation.write(self.body.offset + offset, bytes);
         Ok(())
     }
@@ -238,8 +244,12 @@ impl Buffer {
     /// # Errors
     /// A buffer that is on no heap.
     #[doc(alias = "makeAliasable")]
+    #[track_caller]
     pub fn make_aliasable(&self) -> Result<(), Error> {
-        self.body.core.make_aliasable(NOUN)
+        self.body.core.make_aliasable(NOUN)?;
+        let watch = &self.body.core.device.watch;
+        watch.tell(Happening::Aliasable(Body::Buffer(&self.body)), Location::caller());
+        Ok(())
     }
 
     /// Whether the heap may give its memory to others.
@@ -273,11 +283,13 @@ impl Buffer {
         Ok(start..end)
     }
 
+    #[track_caller]
     fn read_bytes(&self, call: &'static str, offset: u64, bytes: &mut [u8]) -> Result<(), Error> {
         let range = self.part(call, offset, bytes.len() as u64)?;
         self.body.core.check_cpu_access(call, NOUN)?;
-        let _hold = guard::hold(call, &self.body, range, false)?;
+        let _hold = guard::hold(call, &self.body, range.clone(), false)?;
         self.body.allocation.read(self.body.offset + offset, bytes);
+        self.body.tell_read(range);
         Ok(())
     }
 }
@@ -287,12 +299,14 @@ impl BufferContents {
     ///
     /// # Errors
     /// A range outside of the buffer or with part of a value.
+    #[track_caller]
     pub fn read<T: Pod>(&self, range: impl RangeBounds<u64>) -> Result<Vec<T>, Error> {
         const CALL: &str = "`read` of contents";
         let range = self.buffer.range(CALL, range)?;
         let mut values = vec![T::zeroed(); whole_values::<T>(CALL, &range)?];
         let body = &self.buffer.body;
         body.allocation.read(body.offset + range.start, bytemuck::cast_slice_mut(&mut values));
+        body.tell_read(range);
         Ok(values)
     }
 
@@ -300,12 +314,36 @@ impl BufferContents {
     ///
     /// # Errors
     /// A range outside of the buffer.
+    #[track_caller]
     pub fn write<T: Pod>(&self, offset: u64, values: &[T]) -> Result<(), Error> {
         let bytes: &[u8] = bytemuck::cast_slice(values);
-        self.buffer.part("`write` of contents", offset, bytes.len() as u64)?;
+        let range = self.buffer.part("`write` of contents", offset, bytes.len() as u64)?;
         let body = &self.buffer.body;
+        body.tell_write(range);
         body.allocation.write(body.offset + offset, bytes);
         Ok(())
+    }
+}
+
+impl BufferBody {
+    /// Tells whoever watches that the CPU has loaded bytes.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn tell_read(self: &Arc<Self>, bytes: Range<u64>) {
+        let watch = &self.core.device.watch;
+        if watch.is_on() {
+            watch.tell(Happening::Read(Body::Buffer(self), &Extent::Bytes(bytes)), Location::caller());
+        }
+    }
+
+    /// Tells whoever watches that the CPU is about to store bytes.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn tell_write(self: &Arc<Self>, bytes: Range<u64>) {
+        let watch = &self.core.device.watch;
+        if watch.is_on() {
+            watch.tell(Happening::Write(Body::Buffer(self), &Extent::Bytes(bytes)), Location::caller());
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod take;
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::api::event::{self, AnyEvent};
 use crate::api::label::Label;
 use crate::api::queue::QueueShared;
 use crate::error::EncodeError;
+use crate::observe::Happening;
 use crate::record::{Item, Recorder};
 use crate::submit::CommandBufferState;
 use crate::{
@@ -128,7 +130,7 @@ impl CommandBuffer {
     pub(crate) fn tracked(queue: &Arc<QueueShared>, descriptor: &CommandBufferDescriptor) -> Self {
         let device = &queue.device;
         let state = device.submission.new_command_buffer(queue.id);
-        let recorder = Box::new(Recorder::new(device.pool.take()));
+        let recorder = Box::new(Recorder::new(device.pool.take(), device.watch.is_on()));
         let inner = Inner { phase: Phase::Open(recorder), ..Inner::default() };
         Self::new(device, Some((Arc::clone(queue), state)), *descriptor, inner)
     }
@@ -164,7 +166,8 @@ impl CommandBuffer {
             return Err(EncodeError::BegunTwice { buffer: shared.describe() }.into());
         }
         allocator.open(shared)?;
-        inner.phase = Phase::Open(Box::new(Recorder::new(shared.device.pool.take())));
+        inner.phase =
+            Phase::Open(Box::new(Recorder::new(shared.device.pool.take(), shared.device.watch.is_on())));
         inner.allocator = Some(Arc::clone(allocator));
         Ok(())
     }
@@ -200,6 +203,7 @@ impl CommandBuffer {
     /// # Errors
     /// A command buffer with an open encoder, or that is not being recorded.
     #[doc(alias = "computeCommandEncoder")]
+    #[track_caller]
     pub fn compute_command_encoder(&self) -> Result<ComputeCommandEncoder, Error> {
         let dispatch_type =
             if self.shared.tracked.is_some() { DispatchType::Serial } else { DispatchType::Concurrent };
@@ -212,6 +216,7 @@ impl CommandBuffer {
     /// # Errors
     /// As [`compute_command_encoder`](Self::compute_command_encoder), and a serial one for an explicit queue.
     #[doc(alias = "computeCommandEncoderWithDispatchType")]
+    #[track_caller]
     pub fn compute_command_encoder_with_dispatch_type(
         &self,
         dispatch_type: DispatchType,
@@ -230,6 +235,7 @@ impl CommandBuffer {
     /// As [`compute_command_encoder`](Self::compute_command_encoder), and a command buffer for explicit queues, whose compute encoders
     /// copy and fill.
     #[doc(alias = "blitCommandEncoder")]
+    #[track_caller]
     pub fn blit_command_encoder(&self) -> Result<BlitCommandEncoder, Error> {
         const CALL: &str = "`blit_command_encoder`";
         self.shared.check_tracked(CALL, "Record copies and fills in a compute encoder")?;
@@ -241,6 +247,7 @@ impl CommandBuffer {
     /// # Errors
     /// A command buffer with an open encoder, or that was committed, or for explicit queues; an event of another device.
     #[doc(alias = "encodeSignalEvent:value:")]
+    #[track_caller]
     pub fn encode_signal_event(&self, event: &impl AnyEvent, value: u64) -> Result<(), Error> {
         let event = self.check_event("`encode_signal_event`", event)?;
         self.append("`encode_signal_event`", Item::SignalEvent { event, value })
@@ -251,6 +258,7 @@ impl CommandBuffer {
     /// # Errors
     /// As [`encode_signal_event`](Self::encode_signal_event).
     #[doc(alias = "encodeWaitForEvent:value:")]
+    #[track_caller]
     pub fn encode_wait_for_event(&self, event: &impl AnyEvent, value: u64) -> Result<(), Error> {
         let event = self.check_event("`encode_wait_for_event`", event)?;
         self.append("`encode_wait_for_event`", Item::WaitForEvent { event, value })
@@ -261,9 +269,14 @@ impl CommandBuffer {
     ///
     /// # Errors
     /// A command buffer for explicit queues.
+    #[track_caller]
     pub fn enqueue(&self) -> Result<(), Error> {
         let (queue, state) = self.shared.tracked("`enqueue`")?;
+        let mut turn = self.shared.device.watch.turn();
         self.shared.device.submission.enqueue(queue.id, state);
+        if let Some(turn) = &mut turn {
+            turn.tell(Happening::Enqueue(queue, state), Location::caller());
+        }
         Ok(())
     }
 
@@ -272,11 +285,12 @@ impl CommandBuffer {
     /// # Errors
     /// One with an open encoder; one that was committed; one for explicit queues, which queues commit in groups; one that would use
     /// bytes that the CPU holds by a guard (drop the guard and commit again).
+    #[track_caller]
     pub fn commit(&self) -> Result<(), Error> {
         let (queue, _) = self.shared.tracked("`commit` of a command buffer")?;
         let mut taken = Taken::default();
         taken.take(self, queue)?;
-        taken.commit(queue, super::CommitOptions::new()).map(|_| ())
+        taken.commit(queue, super::CommitOptions::new(), Location::caller()).map(|_| ())
     }
 
     /// Calls `handler` once the device has it.
@@ -312,16 +326,25 @@ impl CommandBuffer {
     /// # Errors
     /// What it ended with, where it did not end well; one that was not committed, or one for explicit queues.
     #[doc(alias = "waitUntilCompleted")]
+    #[track_caller]
     pub fn wait_until_completed(&self) -> Result<(), Error> {
         let state = self.committed("`wait_until_completed`")?;
         state.wait_until_completed();
+        self.shared.device.watch.tell(Happening::Completed(state), Location::caller());
         state.error().map_or(Ok(()), Err)
     }
 
     /// How far it has come. One for explicit queues has no status of its own: it is `Committed` from its commit until it begins anew.
+    #[track_caller]
     pub fn status(&self) -> CommandBufferStatus {
         match &self.shared.tracked {
-            Some((_, state)) => state.status(),
+            Some((_, state)) => {
+                let status = state.status();
+                if status >= CommandBufferStatus::Completed {
+                    self.shared.device.watch.tell(Happening::Completed(state), Location::caller());
+                }
+                status
+            }
             None => match self.shared.inner.lock().phase {
                 Phase::Committed => CommandBufferStatus::Committed,
                 _ => CommandBufferStatus::NotEnqueued,
@@ -426,8 +449,13 @@ impl CommandBuffer {
         self.with_recorder("`look`", |recorder| look(&recorder.recording)).expect("no encoder is open")
     }
 
+    #[track_caller]
     fn append(&self, call: &'static str, item: Item) -> Result<(), Error> {
-        self.with_recorder(call, |recorder| recorder.recording.items.push(item))
+        let site = Location::caller();
+        self.with_recorder(call, |recorder| {
+            recorder.at(site);
+            recorder.push(item);
+        })
     }
 
     fn with_recorder<R>(
@@ -461,7 +489,7 @@ impl CommandBuffer {
         Ok(())
     }
 
-    fn committed(&self, call: &'static str) -> Result<&CommandBufferState, Error> {
+    fn committed(&self, call: &'static str) -> Result<&Arc<CommandBufferState>, Error> {
         let (_, state) = self.shared.tracked(call)?;
         if matches!(self.shared.inner.lock().phase, Phase::Committed) {
             return Ok(state);
@@ -469,6 +497,7 @@ impl CommandBuffer {
         Err(EncodeError::NotCommitted { call, buffer: self.shared.describe() }.into())
     }
 
+    #[track_caller]
     fn encoder(
         &self,
         call: &'static str,

@@ -1,11 +1,13 @@
 //! What is known of a commit afterwards, and who is told.
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::Error;
+use crate::observe::{Happening, Site, Watch};
 use crate::submit::CommandBufferState;
 
 /// Handlers of one commit.
@@ -85,32 +87,45 @@ pub struct CommitFeedback {
 #[derive(Clone)]
 pub struct Commit {
     states: Arc<[Arc<CommandBufferState>]>,
+    watch: Arc<Watch>,
 }
 
 impl Commit {
-    pub(crate) fn new(states: Arc<[Arc<CommandBufferState>]>) -> Self {
-        Self { states }
+    pub(crate) fn new(states: Arc<[Arc<CommandBufferState>]>, watch: &Arc<Watch>) -> Self {
+        Self { states, watch: Arc::clone(watch) }
     }
 
     /// Sleeps until every command buffer of the group has ended and its handlers have run.
     ///
     /// # Errors
     /// The first error of the group, in its order.
+    #[track_caller]
     pub fn wait_until_completed(&self) -> Result<(), Error> {
         for state in self.states.iter() {
             state.wait_until_completed();
         }
+        self.tell_completed(Location::caller());
         self.feedback().error.map_or(Ok(()), Err)
     }
 
     /// Whether every command buffer of the group has ended. Never sleeps.
+    #[track_caller]
     pub fn is_completed(&self) -> bool {
-        self.states.iter().all(|state| state.status() >= crate::CommandBufferStatus::Completed)
+        let completed =
+            self.states.iter().all(|state| state.status() >= crate::CommandBufferStatus::Completed);
+        if completed {
+            self.tell_completed(Location::caller());
+        }
+        completed
     }
 
     /// What is known so far; final once the group has ended.
     pub fn feedback(&self) -> CommitFeedback {
         feedback(&self.states)
+    }
+
+    fn tell_completed(&self, site: Site) {
+        self.states.iter().for_each(|state| self.watch.tell(Happening::Completed(state), site));
     }
 }
 
@@ -121,9 +136,11 @@ impl fmt::Debug for Commit {
 }
 
 /// Calls the handlers when the last of the group has ended. A commit that fails takes them back.
-#[derive(Default)]
 pub(crate) struct FeedbackGroup {
     inner: Mutex<Pending>,
+    watch: Arc<Watch>,
+    /// Of the commit.
+    site: Site,
 }
 
 #[derive(Default)]
@@ -138,13 +155,16 @@ impl FeedbackGroup {
     pub(crate) fn watch(
         states: &Arc<[Arc<CommandBufferState>]>,
         options: CommitOptions,
+        watch: &Arc<Watch>,
+        site: Site,
     ) -> Option<Arc<Self>> {
         if options.handlers.is_empty() {
             return None;
         }
         let pending =
             Pending { missing: states.len(), states: Some(Arc::clone(states)), handlers: options.handlers };
-        let group = Arc::new(Self { inner: Mutex::new(pending) });
+        let watch = Arc::clone(watch);
+        let group = Arc::new(Self { inner: Mutex::new(pending), watch, site });
         for state in states.iter() {
             let group = Arc::clone(&group);
             // False where it was committed meanwhile: then the commit of the group fails too, and takes the handlers back.
@@ -168,6 +188,8 @@ impl FeedbackGroup {
             std::mem::take(&mut *inner)
         };
         let Some(states) = done.states else { return };
+        // Whoever the handlers tell may act on what has ended.
+        states.iter().for_each(|state| self.watch.tell(Happening::Completed(state), self.site));
         let feedback = feedback(&states);
         for handler in done.handlers {
             handler(&feedback);

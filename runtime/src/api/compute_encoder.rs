@@ -201,7 +201,9 @@ impl ComputeCommandEncoder {
     /// with too few bytes.
     #[doc(alias = "dispatchThreadgroups:threadsPerThreadgroup:")]
     #[inline]
+    #[track_caller]
     pub fn dispatch_threadgroups(&mut self, groups: [u32; 3]) -> Result<(), Error> {
+        self.core.here();
         self.dispatch(Grid { groups, threads: None })
     }
 
@@ -210,7 +212,9 @@ impl ComputeCommandEncoder {
     /// # Errors
     /// As [`dispatch_threadgroups`](Self::dispatch_threadgroups).
     #[doc(alias = "dispatchThreads:threadsPerThreadgroup:")]
+    #[track_caller]
     pub fn dispatch_threads(&mut self, threads: [u32; 3]) -> Result<(), Error> {
+        self.core.here();
         let sides = self.pipeline()?.inner.threads;
         let mut groups = [0; 3];
         for axis in 0..3 {
@@ -227,8 +231,10 @@ impl ComputeCommandEncoder {
     /// An offset that is not a multiple of 4 or has fewer than 12 bytes behind it; a buffer of another device; otherwise as
     /// [`dispatch_threadgroups`](Self::dispatch_threadgroups).
     #[doc(alias = "dispatchThreadgroupsWithIndirectBuffer:indirectBufferOffset:threadsPerThreadgroup:")]
+    #[track_caller]
     pub fn dispatch_threadgroups_indirect(&mut self, arguments: &Buffer, offset: u64) -> Result<(), Error> {
         const CALL: &str = "`dispatch_threadgroups_indirect`";
+        self.core.here();
         self.core.check_buffer(CALL, arguments)?;
         if !offset.is_multiple_of(ALIGNMENT) {
             let what = "the offset of the arguments";
@@ -249,6 +255,7 @@ impl ComputeCommandEncoder {
             arguments: arguments_range,
         };
         recorder.hide(&resolved.hidden);
+        recorder.runs(|| name(self.pipeline.as_ref()));
         recorder.command(command, Stages::DISPATCH, accesses);
         self.core.used |= Stages::DISPATCH;
         Ok(())
@@ -260,7 +267,9 @@ impl ComputeCommandEncoder {
     /// # Errors
     /// An encoder for an explicit queue, which has [`barrier`](Self::barrier).
     #[doc(alias = "memoryBarrierWithScope")]
+    #[track_caller]
     pub fn memory_barrier_with_scope(&mut self, scope: BarrierScope) -> Result<(), Error> {
+        self.core.here();
         self.core.check_tracked("`memory_barrier_with_scope`", "Use `barrier`")?;
         if !scope.is_empty() {
             let (after, before) = (Stages::DISPATCH, Stages::DISPATCH);
@@ -274,8 +283,10 @@ impl ComputeCommandEncoder {
     /// # Errors
     /// As [`memory_barrier_with_scope`](Self::memory_barrier_with_scope), and a resource of another device.
     #[doc(alias = "memoryBarrierWithResources")]
+    #[track_caller]
     pub fn memory_barrier_with_resources(&mut self, resources: &[&dyn Resource]) -> Result<(), Error> {
         const CALL: &str = "`memory_barrier_with_resources`";
+        self.core.here();
         self.core.check_tracked(CALL, "Use `barrier`")?;
         for resource in resources {
             self.check_resource(CALL, *resource)?;
@@ -300,8 +311,10 @@ impl ComputeCommandEncoder {
     /// A stage that this encoder cannot encode; an encoder of a tracked queue, which has
     /// [`memory_barrier_with_scope`](Self::memory_barrier_with_scope).
     #[doc(alias = "barrierAfterEncoderStages:beforeEncoderStages:visibilityOptions:")]
+    #[track_caller]
     pub fn barrier(&mut self, after: Stages, before: Stages, visibility: Visibility) -> Result<(), Error> {
         const CALL: &str = "`barrier`";
+        self.core.here();
         self.core.check_explicit(CALL, "Use `memory_barrier_with_scope`")?;
         self.core.check_stages(CALL, after)?;
         self.core.check_stages(CALL, before)?;
@@ -319,12 +332,14 @@ impl ComputeCommandEncoder {
     /// # Errors
     /// An encoder of a tracked queue.
     #[doc(alias = "barrierAfterStages:beforeQueueStages:visibilityOptions:")]
+    #[track_caller]
     pub fn barrier_before_queue_stages(
         &mut self,
         after: Stages,
         before_queue: Stages,
         visibility: Visibility,
     ) -> Result<(), Error> {
+        self.core.here();
         let mend = "Use `barrier_after_queue_stages` in the later pass, or a fence";
         self.core.check_explicit("`barrier_before_queue_stages`", mend)?;
         if !after.is_empty() && !before_queue.is_empty() {
@@ -339,8 +354,10 @@ impl ComputeCommandEncoder {
     /// A usage that says neither read nor write; a resource of another device or whose memory has a new owner; an encoder for an
     /// explicit queue, where nothing is tracked.
     #[doc(alias = "useResource:usage:")]
+    #[track_caller]
     pub fn use_resource(&mut self, resource: &impl Resource, usage: ResourceUsage) -> Result<(), Error> {
         const CALL: &str = "`use_resource`";
+        self.core.here();
         self.core.check_tracked(CALL, "Order its uses by barriers, fences or events")?;
         self.check_resource(CALL, resource)?;
         if usage.is_empty() {
@@ -360,8 +377,10 @@ impl ComputeCommandEncoder {
     /// # Errors
     /// A heap of another device; an encoder for an explicit queue.
     #[doc(alias = "useHeap")]
+    #[track_caller]
     pub fn use_heap(&mut self, heap: &Heap) -> Result<(), Error> {
         const CALL: &str = "`use_heap`";
+        self.core.here();
         self.core.check_tracked(CALL, "Order its uses by barriers, fences or events")?;
         let shared = &heap.shared;
         self.core.buffer.device().owns(&shared.device, || shared.describe(), || self.core.describe())?;
@@ -425,6 +444,7 @@ impl ComputeCommandEncoder {
         let command = Command::Dispatch { pipeline: resolved.pipeline, bindings: resolved.bindings, grid };
         let recorder = self.core.recorder();
         recorder.hide(&resolved.hidden);
+        recorder.runs(|| name(self.pipeline.as_ref()));
         recorder.command(command, Stages::DISPATCH, resolved.accesses);
         self.core.used |= Stages::DISPATCH;
         Ok(())
@@ -494,6 +514,11 @@ fn words(
         }
     }
     Ok(range.start..end)
+}
+
+/// What a dispatch without a label is called.
+fn name(pipeline: Option<&ComputePipelineState>) -> String {
+    pipeline.map_or_else(String::new, |pipeline| pipeline.inner.function.name().to_owned())
 }
 
 #[cold]

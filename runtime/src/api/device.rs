@@ -8,6 +8,7 @@ use crate::api::label::Label;
 use crate::api::queue::QueueShared;
 use crate::backend::{self, Backend};
 use crate::error::{EncodeError, ResourceError};
+use crate::observe::Watch;
 use crate::record::RecordingPool;
 use crate::submit::Submission;
 use crate::{
@@ -37,6 +38,8 @@ pub struct Device {
 pub(crate) struct DeviceShared {
     pub(crate) submission: Arc<Submission>,
     pub(crate) pool: Arc<RecordingPool>,
+    /// Where what happens is told.
+    pub(crate) watch: Arc<Watch>,
     pub(crate) name: String,
 }
 
@@ -89,7 +92,9 @@ impl Device {
     pub fn cpu_with(options: CpuOptions) -> Self {
         let submission = Submission::new(backend::open_cpu(options));
         let name = submission.backend().name();
-        Self { shared: Arc::new(DeviceShared { submission, pool: Arc::default(), name }) }
+        Self {
+            shared: Arc::new(DeviceShared { submission, pool: Arc::default(), watch: Arc::default(), name }),
+        }
     }
 
     /// Its name, for people.
@@ -186,6 +191,7 @@ impl Device {
     /// # Errors
     /// As [`new_buffer`](Self::new_buffer); also private storage, which the CPU cannot fill: copy from a shared buffer instead.
     #[doc(alias = "newBufferWithBytes")]
+    #[track_caller]
     pub fn new_buffer_with_bytes(&self, bytes: &[u8], options: ResourceOptions) -> Result<Buffer, Error> {
         let buffer = self.new_buffer(bytes.len() as u64, options)?;
         buffer.write(0, bytes)?;
@@ -196,6 +202,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`new_buffer_with_bytes`](Self::new_buffer_with_bytes).
+    #[track_caller]
     pub fn new_buffer_with_data<T: Pod>(
         &self,
         values: &[T],
@@ -312,7 +319,7 @@ impl Device {
     /// An event for the CPU and for queues of several devices, with value 0.
     #[doc(alias = "newSharedEvent")]
     pub fn new_shared_event(&self) -> SharedEvent {
-        SharedEvent::create()
+        SharedEvent::create(&self.shared)
     }
 
     /// Functions from WGSL.

@@ -31,6 +31,7 @@ pub(crate) struct EncoderCore {
 }
 
 impl EncoderCore {
+    #[track_caller]
     pub(crate) fn new(
         buffer: &Arc<CommandBufferShared>,
         mut recorder: Box<Recorder>,
@@ -42,6 +43,7 @@ impl EncoderCore {
             (PassKind::Compute, true) => Stages::DISPATCH,
             (PassKind::Compute, false) => Stages::DISPATCH | Stages::BLIT | Stages::ACCELERATION_STRUCTURE,
         };
+        recorder.here();
         let begin = recorder.recording.items.len();
         recorder.begin_pass(Item::BeginPass { kind, dispatch_type, label: None });
         Self {
@@ -106,8 +108,15 @@ impl EncoderCore {
         self.recorder().signpost(text);
     }
 
+    /// What is appended next is appended by the caller's caller.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn here(&mut self) {
+        self.recorder().here();
+    }
+
     pub(crate) fn push(&mut self, item: Item) {
-        self.recorder().recording.items.push(item);
+        self.recorder().push(item);
     }
 
     pub(crate) fn update_fence(
@@ -225,7 +234,9 @@ macro_rules! common_methods {
         /// # Errors
         /// A fence of another device.
         #[doc(alias = "updateFence")]
+        #[track_caller]
         pub fn update_fence(&mut self, fence: &crate::Fence) -> Result<(), crate::Error> {
+            self.core.here();
             let all = self.core.encodable;
             self.core.update_fence("`update_fence`", fence, all)
         }
@@ -235,11 +246,13 @@ macro_rules! common_methods {
         /// # Errors
         /// A stage that this encoder cannot encode; a fence of another device.
         #[doc(alias = "updateFence:afterEncoderStages:")]
+        #[track_caller]
         pub fn update_fence_after_stages(
             &mut self,
             fence: &crate::Fence,
             after: crate::Stages,
         ) -> Result<(), crate::Error> {
+            self.core.here();
             self.core.update_fence("`update_fence_after_stages`", fence, after)
         }
 
@@ -249,7 +262,9 @@ macro_rules! common_methods {
         /// # Errors
         /// A fence that this pass has updated, whose wait could never end; a fence of another device.
         #[doc(alias = "waitForFence")]
+        #[track_caller]
         pub fn wait_for_fence(&mut self, fence: &crate::Fence) -> Result<(), crate::Error> {
+            self.core.here();
             let all = self.core.encodable;
             self.core.wait_for_fence("`wait_for_fence`", fence, all)
         }
@@ -259,11 +274,13 @@ macro_rules! common_methods {
         /// # Errors
         /// As [`wait_for_fence`](Self::wait_for_fence), and a stage that this encoder cannot encode.
         #[doc(alias = "waitForFence:beforeEncoderStages:")]
+        #[track_caller]
         pub fn wait_for_fence_before_stages(
             &mut self,
             fence: &crate::Fence,
             before: crate::Stages,
         ) -> Result<(), crate::Error> {
+            self.core.here();
             self.core.wait_for_fence("`wait_for_fence_before_stages`", fence, before)
         }
 
@@ -273,12 +290,14 @@ macro_rules! common_methods {
         /// Any stages may be named. An empty set orders nothing. On a tracked queue the visibility is always that of the device.
         #[doc(alias = "barrierAfterQueueStages:beforeStages:")]
         #[doc(alias = "barrierAfterQueueStages:beforeStages:visibilityOptions:")]
+        #[track_caller]
         pub fn barrier_after_queue_stages(
             &mut self,
             after_queue: crate::Stages,
             before: crate::Stages,
             visibility: crate::Visibility,
         ) {
+            self.core.here();
             self.core.consumer_barrier(after_queue, before, visibility);
         }
 

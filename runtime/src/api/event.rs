@@ -1,9 +1,11 @@
 //! Events: numbers that queues raise and wait for.
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::device::DeviceShared;
+use crate::observe::Happening;
 use crate::signal::{EventBody, SharedEventListener};
 use crate::{Device, Error};
 
@@ -82,38 +84,57 @@ pub struct SharedEvent {
 }
 
 impl SharedEvent {
-    pub(crate) fn create() -> Self {
-        Self { body: EventBody::new(true) }
+    pub(crate) fn create(device: &Arc<DeviceShared>) -> Self {
+        let body = EventBody::new(true);
+        body.watches().add(&device.watch);
+        Self { body }
     }
 
     /// The value now. Who has seen a value may read all that was written before it was signalled.
     #[doc(alias = "signaledValue")]
+    #[track_caller]
     pub fn signaled_value(&self) -> u64 {
-        self.body.signaled_value()
+        let value = self.body.signaled_value();
+        if value > 0 {
+            self.body.watches().tell(Happening::Reached(&self.body, value), Location::caller());
+        }
+        value
     }
 
     /// Raises the value and releases whoever waits for it; a smaller or equal one changes nothing.
     #[doc(alias = "setSignaledValue")]
+    #[track_caller]
     pub fn set_signaled_value(&self, value: u64) {
+        self.body.watches().tell(Happening::Raise(&self.body, value), Location::caller());
         self.body.raise(value);
     }
 
     /// Sleeps until the value is reached: true. False where `timeout` passed first.
     #[doc(alias = "waitUntilSignaledValue:timeoutMS:")]
+    #[track_caller]
     pub fn wait_until_signaled_value(&self, value: u64, timeout: Duration) -> bool {
-        self.body.wait_until(value, Some(timeout))
+        let reached = self.body.wait_until(value, Some(timeout));
+        if reached && value > 0 {
+            self.body.watches().tell(Happening::Reached(&self.body, value), Location::caller());
+        }
+        reached
     }
 
     /// Calls `handler` once, on the listener, as soon as the value is reached, with the event and its value then. Never on the calling
     /// thread, also where the value is reached already.
     #[doc(alias = "notifyListener:atValue:block:")]
+    #[track_caller]
     pub fn notify(
         &self,
         listener: &SharedEventListener,
         value: u64,
         handler: impl FnOnce(&Self, u64) + Send + 'static,
     ) {
-        let call = move |body: &Arc<EventBody>, reached| handler(&Self { body: Arc::clone(body) }, reached);
+        let site = Location::caller();
+        let call = move |body: &Arc<EventBody>, reached| {
+            body.watches().tell(Happening::Reached(body, value), site);
+            handler(&Self { body: Arc::clone(body) }, reached);
+        };
         self.body.notify(listener, value, Box::new(call));
     }
 

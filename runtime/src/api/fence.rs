@@ -10,6 +10,7 @@ use fencepost_core::FenceId;
 use crate::Device;
 use crate::api::device::{DeviceShared, label_or_empty};
 use crate::api::label::Label;
+use crate::observe::Gone;
 
 /// Orders passes: what comes before an update in one pass happens before what comes after a wait in a later pass.
 ///
@@ -75,6 +76,7 @@ impl Fence {
 
 impl Drop for FenceBody {
     fn drop(&mut self) {
+        self.device.watch.gone(Gone::Fence(self.fence));
         self.device.submission.remove_fence(self.fence);
     }
 }

@@ -58,6 +58,7 @@ impl BufferReadGuard {
     ///
     /// # Errors
     /// A range outside of what is held, or with part of a value.
+    #[track_caller]
     pub fn read<T: Pod>(&self, range: impl RangeBounds<u64>) -> Result<Vec<T>, Error> {
         self.held.read(range)
     }
@@ -77,6 +78,7 @@ impl BufferWriteGuard {
     ///
     /// # Errors
     /// A range outside of what is held, or with part of a value.
+    #[track_caller]
     pub fn read<T: Pod>(&self, range: impl RangeBounds<u64>) -> Result<Vec<T>, Error> {
         self.held.read(range)
     }
@@ -85,10 +87,12 @@ impl BufferWriteGuard {
     ///
     /// # Errors
     /// Values that reach beyond what is held.
+    #[track_caller]
     pub fn write<T: Pod>(&self, offset: u64, values: &[T]) -> Result<(), Error> {
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let end = offset.saturating_add(bytes.len() as u64);
         let range = self.held.part("`write` of a guard", offset, end)?;
+        self.held.body.tell_write(range.clone());
         self.held.body.allocation.write(self.held.body.offset + range.start, bytes);
         Ok(())
     }
@@ -114,12 +118,14 @@ impl Held {
         self.range.end - self.range.start
     }
 
+    #[track_caller]
     fn read<T: Pod>(&self, range: impl RangeBounds<u64>) -> Result<Vec<T>, Error> {
         const CALL: &str = "`read` of a guard";
         let (start, end) = bounds(range, self.length());
         let range = self.part(CALL, start, end)?;
         let mut values = vec![T::zeroed(); whole_values::<T>(CALL, &range)?];
         self.body.allocation.read(self.body.offset + range.start, bytemuck::cast_slice_mut(&mut values));
+        self.body.tell_read(range);
         Ok(values)
     }
 

@@ -19,6 +19,7 @@ use crate::api::resource::{Home, PlaceState, ResourceCore, check_storage};
 use crate::api::texture;
 use crate::backend::Allocation;
 use crate::error::ResourceError;
+use crate::observe::Gone;
 use crate::record::{BufferBody, TextureBody};
 use crate::{
     Buffer, Device, Error, HazardTrackingMode, HeapDescriptor, HeapKind, ResourceOptions, Texture,
@@ -50,12 +51,12 @@ pub struct Heap {
 pub(crate) struct HeapShared {
     pub(crate) device: Arc<DeviceShared>,
     allocation: Arc<dyn Allocation>,
-    memory: MemoryId,
+    pub(crate) memory: MemoryId,
     /// The heap as a whole, for `use_heap`; absent where it is untracked.
     pub(crate) whole: Option<ResourceId>,
-    size: u64,
+    pub(crate) size: u64,
     kind: HeapKind,
-    options: ResourceOptions,
+    pub(crate) options: ResourceOptions,
     pub(crate) label: Label,
     places: Mutex<Places>,
 }
@@ -395,8 +396,10 @@ impl HeapShared {
 impl Drop for HeapShared {
     fn drop(&mut self) {
         if let Some(whole) = self.whole {
+            self.device.watch.gone(Gone::Resource(whole));
             self.device.submission.remove_resource(whole);
         }
+        self.device.watch.gone(Gone::Memory(self.memory));
         self.device.submission.remove_memory(self.memory);
     }
 }

@@ -36,7 +36,8 @@ pub(crate) use compute_encoder::Slot;
 pub(crate) use fence::FenceBody;
 pub(crate) use heap::HeapShared;
 pub(crate) use label::Label;
-pub(crate) use resource::ResourceCore;
+pub(crate) use queue::QueueShared;
+pub(crate) use resource::{Home, ResourceCore};
 
 pub use binding_index::BindingIndex;
 pub use blit_encoder::BlitCommandEncoder;

@@ -1,5 +1,6 @@
 //! Command queues: what is committed to one starts in the order of its places.
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use fencepost_core::QueueId;
@@ -10,6 +11,7 @@ use crate::api::device::{DeviceShared, label_or_empty};
 use crate::api::event::{self, AnyEvent};
 use crate::api::label::Label;
 use crate::error::EncodeError;
+use crate::observe::{Gone, Happening};
 use crate::submit::MAX_UNCOMPLETED;
 use crate::{CommandBuffer, CommandBufferDescriptor, Device, Error, QueueMode};
 
@@ -115,6 +117,7 @@ impl CommandQueue {
     /// A command buffer that is of another device or queue, has an encoder open, has not ended (explicit), was committed already
     /// (tracked), or would use bytes that the CPU holds by a guard.
     #[doc(alias = "commit:count:")]
+    #[track_caller]
     pub fn commit(&self, buffers: &[&CommandBuffer]) -> Result<Commit, Error> {
         self.commit_with_options(buffers, CommitOptions::new())
     }
@@ -124,6 +127,7 @@ impl CommandQueue {
     /// # Errors
     /// As [`commit`](Self::commit).
     #[doc(alias = "commit:count:options:")]
+    #[track_caller]
     pub fn commit_with_options(
         &self,
         buffers: &[&CommandBuffer],
@@ -133,7 +137,7 @@ impl CommandQueue {
         for buffer in buffers {
             taken.take(buffer, &self.shared)?;
         }
-        taken.commit(&self.shared, options)
+        taken.commit(&self.shared, options, Location::caller())
     }
 
     /// Raises the event once everything that the queue accepted before has completed. It covers no later commit.
@@ -141,9 +145,16 @@ impl CommandQueue {
     /// # Errors
     /// A tracked queue, whose command buffers signal events; an event of another device.
     #[doc(alias = "signalEvent:value:")]
+    #[track_caller]
     pub fn signal_event(&self, event: &impl AnyEvent, value: u64) -> Result<(), Error> {
         let body = self.check_event("`signal_event` on a queue", event)?;
-        self.shared.device.submission.queue_signal(self.shared.id, &body, value);
+        let device = &self.shared.device;
+        let mut turn = device.watch.turn();
+        if let Some(turn) = &mut turn {
+            body.watches().add(&device.watch);
+            turn.tell(Happening::Signal(&self.shared, &body, value), Location::caller());
+        }
+        device.submission.queue_signal(self.shared.id, &body, value);
         Ok(())
     }
 
@@ -152,9 +163,16 @@ impl CommandQueue {
     /// # Errors
     /// As [`signal_event`](Self::signal_event).
     #[doc(alias = "waitForEvent:value:")]
+    #[track_caller]
     pub fn wait_for_event(&self, event: &impl AnyEvent, value: u64) -> Result<(), Error> {
         let body = self.check_event("`wait_for_event` on a queue", event)?;
-        self.shared.device.submission.queue_wait(self.shared.id, &body, value);
+        let device = &self.shared.device;
+        let mut turn = device.watch.turn();
+        if let Some(turn) = &mut turn {
+            body.watches().add(&device.watch);
+            turn.tell(Happening::Wait(&self.shared, &body, value), Location::caller());
+        }
+        device.submission.queue_wait(self.shared.id, &body, value);
         Ok(())
     }
 
@@ -200,6 +218,7 @@ impl CommandQueue {
 
 impl Drop for QueueShared {
     fn drop(&mut self) {
+        self.device.watch.gone(Gone::Queue(self.id));
         self.device.submission.remove_queue(self.id);
     }
 }

@@ -13,6 +13,7 @@ use crate::api::heap::HeapShared;
 use crate::api::label::Label;
 use crate::api::sharing::OwnMemory;
 use crate::error::ResourceError;
+use crate::observe::Gone;
 use crate::record::{BufferBody, Recorder, TextureView};
 use crate::{Error, HazardTrackingMode, ResourceOptions, ResourceUsage, StorageMode};
 
@@ -114,6 +115,7 @@ impl ResourceCore {
 
 impl Drop for ResourceCore {
     fn drop(&mut self) {
+        self.device.watch.gone(Gone::Resource(self.resource));
         self.device.submission.remove_resource(self.resource);
         match &self.home {
             Home::Own(memory) => memory.forget(self.resource),

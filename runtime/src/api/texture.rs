@@ -4,6 +4,7 @@
 //! copies that look first whether work in flight uses them.
 use std::fmt;
 use std::ops::Range;
+use std::panic::Location;
 use std::sync::Arc;
 
 use fencepost_core::{Extent, MemoryId, ResourceDescriptor, ResourceId, ResourceShape, Tracking};
@@ -15,6 +16,7 @@ use crate::api::label::Label;
 use crate::api::resource::{Home, Resource, ResourceCore, ResourceRef, resolve_options, sealed};
 use crate::api::sharing::{self, CpuHold, OwnMemory, View};
 use crate::error::ResourceError;
+use crate::observe::{Body, Happening, Site};
 use crate::record::{LinearLayout, TextureBody, TextureRegion, TextureShape, TextureView};
 use crate::{
     Device, Error, HazardTrackingMode, PixelFormat, Region, ResourceOptions, SizeAndAlign, TextureDescriptor,
@@ -245,6 +247,7 @@ impl Texture {
     /// A region, level or slice that is not there; too few bytes; rows that overlap; private storage; work in flight that uses the
     /// level and slice (wait for it first).
     #[doc(alias = "replaceRegion:mipmapLevel:slice:withBytes:bytesPerRow:bytesPerImage:")]
+    #[track_caller]
     pub fn replace_region(
         &self,
         region: Region,
@@ -256,6 +259,7 @@ impl Texture {
         const CALL: &str = "`replace_region`";
         let (region, layout) = self.cpu_region(CALL, region, level, slice, bytes.len(), bytes_per_row)?;
         let _hold = self.hold(CALL, &region, true)?;
+        self.tell(|body, extent| Happening::Write(body, extent), &region, Location::caller());
         self.core().device.backend().write_texture(&region, layout, bytes);
         Ok(())
     }
@@ -265,6 +269,7 @@ impl Texture {
     /// # Errors
     /// As [`replace_region`](Self::replace_region), but only work in flight that writes the level and slice stands in the way.
     #[doc(alias = "getBytes:bytesPerRow:bytesPerImage:fromRegion:mipmapLevel:slice:")]
+    #[track_caller]
     pub fn get_bytes(
         &self,
         bytes: &mut [u8],
@@ -277,6 +282,7 @@ impl Texture {
         let (region, layout) = self.cpu_region(CALL, region, level, slice, bytes.len(), bytes_per_row)?;
         let _hold = self.hold(CALL, &region, false)?;
         self.core().device.backend().read_texture(&region, layout, bytes);
+        self.tell(|body, extent| Happening::Read(body, extent), &region, Location::caller());
         Ok(())
     }
 
@@ -285,6 +291,7 @@ impl Texture {
     /// # Errors
     /// A texture that is on no heap, or a view.
     #[doc(alias = "makeAliasable")]
+    #[track_caller]
     pub fn make_aliasable(&self) -> Result<(), Error> {
         if self.is_view() {
             return Err(ResourceError::NotAliasable {
@@ -294,7 +301,10 @@ impl Texture {
             }
             .into());
         }
-        self.core().make_aliasable(NOUN)
+        self.core().make_aliasable(NOUN)?;
+        let watch = &self.core().device.watch;
+        watch.tell(Happening::Aliasable(Body::Texture(&self.view.body)), Location::caller());
+        Ok(())
     }
 
     /// Whether the heap may give its memory to others; a view answers for its texture.
@@ -405,6 +415,19 @@ impl Texture {
             return Err(ResourceError::Count { call, count: bytes as u64, needed, mend }.into());
         }
         Ok((region, LinearLayout { bytes_per_image: needed, ..layout }))
+    }
+
+    /// Tells whoever watches what the CPU does with a region.
+    fn tell(
+        &self,
+        happening: impl for<'a> FnOnce(Body<'a>, &'a Extent) -> Happening<'a>,
+        region: &TextureRegion,
+        site: Site,
+    ) {
+        let watch = &self.core().device.watch;
+        if watch.is_on() {
+            watch.tell(happening(Body::Texture(&region.body), &region.extent()), site);
+        }
     }
 
     fn hold(&self, call: &'static str, region: &TextureRegion, write: bool) -> Result<CpuHold, Error> {

@@ -333,6 +333,7 @@ macro_rules! transfer_methods {
         /// # Errors
         /// Ranges outside of their buffers or that overlap; a buffer of another device; a compute encoder of a tracked queue.
         #[doc(alias = "copyFromBuffer:sourceOffset:toBuffer:destinationOffset:size:")]
+        #[track_caller]
         pub fn copy_buffer(
             &mut self,
             source: &crate::Buffer,
@@ -341,6 +342,7 @@ macro_rules! transfer_methods {
             destination_offset: u64,
             size: u64,
         ) -> Result<(), crate::Error> {
+            self.core.here();
             self.check_transfers("`copy_buffer`")?;
             self.core.copy_buffer(source, source_offset, destination, destination_offset, size)
         }
@@ -353,6 +355,7 @@ macro_rules! transfer_methods {
         #[doc(
             alias = "copyFromBuffer:sourceOffset:sourceBytesPerRow:sourceBytesPerImage:sourceSize:toTexture:"
         )]
+        #[track_caller]
         pub fn copy_buffer_to_texture(
             &mut self,
             source: &crate::Buffer,
@@ -361,6 +364,7 @@ macro_rules! transfer_methods {
             place: crate::TexturePlace,
             size: [u32; 2],
         ) -> Result<(), crate::Error> {
+            self.core.here();
             self.check_transfers("`copy_buffer_to_texture`")?;
             self.core.copy_buffer_to_texture(source, layout, destination, place, size)
         }
@@ -370,6 +374,7 @@ macro_rules! transfer_methods {
         /// # Errors
         /// As [`copy_buffer_to_texture`](Self::copy_buffer_to_texture).
         #[doc(alias = "copyFromTexture:sourceSlice:sourceLevel:sourceOrigin:sourceSize:toBuffer:")]
+        #[track_caller]
         pub fn copy_texture_to_buffer(
             &mut self,
             source: &crate::Texture,
@@ -378,6 +383,7 @@ macro_rules! transfer_methods {
             destination: &crate::Buffer,
             layout: crate::BufferLayout,
         ) -> Result<(), crate::Error> {
+            self.core.here();
             self.check_transfers("`copy_texture_to_buffer`")?;
             self.core.copy_texture_to_buffer(source, place, size, destination, layout)
         }
@@ -388,6 +394,7 @@ macro_rules! transfer_methods {
         /// Formats that differ; rectangles outside of their textures or that overlap; a texture of another device; a compute encoder of
         /// a tracked queue.
         #[doc(alias = "copyFromTexture:sourceSlice:sourceLevel:sourceOrigin:sourceSize:toTexture:")]
+        #[track_caller]
         pub fn copy_texture_region(
             &mut self,
             source: &crate::Texture,
@@ -396,6 +403,7 @@ macro_rules! transfer_methods {
             destination: &crate::Texture,
             to: crate::TexturePlace,
         ) -> Result<(), crate::Error> {
+            self.core.here();
             self.check_transfers("`copy_texture_region`")?;
             self.core.copy_texture_region(source, from, size, destination, to)
         }
@@ -405,11 +413,13 @@ macro_rules! transfer_methods {
         /// # Errors
         /// Formats or shapes that differ; otherwise as [`copy_texture_region`](Self::copy_texture_region).
         #[doc(alias = "copyFromTexture:toTexture:")]
+        #[track_caller]
         pub fn copy_texture(
             &mut self,
             source: &crate::Texture,
             destination: &crate::Texture,
         ) -> Result<(), crate::Error> {
+            self.core.here();
             self.check_transfers("`copy_texture`")?;
             self.core.copy_texture(source, destination)
         }
@@ -419,12 +429,14 @@ macro_rules! transfer_methods {
         /// # Errors
         /// A range outside of the buffer; a buffer of another device; a compute encoder of a tracked queue.
         #[doc(alias = "fillBuffer:range:value:")]
+        #[track_caller]
         pub fn fill_buffer(
             &mut self,
             buffer: &crate::Buffer,
             range: impl std::ops::RangeBounds<u64>,
             value: u8,
         ) -> Result<(), crate::Error> {
+            self.core.here();
             self.check_transfers("`fill_buffer`")?;
             self.core.fill_buffer(buffer, range, value)
         }
@@ -434,7 +446,9 @@ macro_rules! transfer_methods {
         /// # Errors
         /// A texture with one level, or of integers; a texture of another device; a compute encoder of a tracked queue.
         #[doc(alias = "generateMipmapsForTexture")]
+        #[track_caller]
         pub fn generate_mipmaps(&mut self, texture: &crate::Texture) -> Result<(), crate::Error> {
+            self.core.here();
             self.check_transfers("`generate_mipmaps`")?;
             self.core.generate_mipmaps(texture)
         }
@@ -444,10 +458,12 @@ macro_rules! transfer_methods {
         /// # Errors
         /// A texture of another device; a compute encoder of a tracked queue.
         #[doc(alias = "optimizeContentsForGPUAccess")]
+        #[track_caller]
         pub fn optimize_contents_for_gpu_access(
             &mut self,
             texture: &crate::Texture,
         ) -> Result<(), crate::Error> {
+            self.core.here();
             self.check_transfers("`optimize_contents_for_gpu_access`")?;
             self.core.optimize_contents("`optimize_contents_for_gpu_access`", texture)
         }
@@ -457,10 +473,12 @@ macro_rules! transfer_methods {
         /// # Errors
         /// As [`optimize_contents_for_gpu_access`](Self::optimize_contents_for_gpu_access).
         #[doc(alias = "optimizeContentsForCPUAccess")]
+        #[track_caller]
         pub fn optimize_contents_for_cpu_access(
             &mut self,
             texture: &crate::Texture,
         ) -> Result<(), crate::Error> {
+            self.core.here();
             self.check_transfers("`optimize_contents_for_cpu_access`")?;
             self.core.optimize_contents("`optimize_contents_for_cpu_access`", texture)
         }

@@ -3,13 +3,15 @@
 //! A recorder belongs to whoever holds it: the command buffer between encoders, the encoder while it is open. So recording takes no
 //! lock. Resources bound again and again are counted once: a small table remembers where each stands in the recording.
 use std::ops::Range;
+use std::panic::Location;
 use std::sync::Arc;
 
 use fencepost_core::{Access, Stages};
 
-use super::{BufferBody, Command, Item, Recording, SamplerBody, TextureBody, TextureView};
+use super::{BufferBody, Command, Item, Note, Recording, SamplerBody, TextureBody, TextureView};
 use crate::api::{FenceBody, Slot};
 use crate::backend::Pipeline;
+use crate::observe::Site;
 
 /// A recording while it grows.
 #[derive(Debug, Default)]
@@ -23,6 +25,10 @@ pub(crate) struct Recorder {
     groups: Vec<u32>,
     /// Passes begun so far.
     passes: u32,
+    /// Somebody wants to know where in the app each item stands.
+    watched: bool,
+    /// Where the call that appends next stands.
+    site: Option<Site>,
 }
 
 /// A direct-mapped memory: a buffer's name and its index.
@@ -39,8 +45,50 @@ impl Default for Seen {
 }
 
 impl Recorder {
-    pub(crate) fn new(recording: Recording) -> Self {
-        Self { recording, ..Self::default() }
+    pub(crate) fn new(recording: Recording, watched: bool) -> Self {
+        Self { recording, watched, ..Self::default() }
+    }
+
+    /// What is appended next is appended by the caller's caller.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn here(&mut self) {
+        if self.watched {
+            self.site = Some(Location::caller());
+        }
+    }
+
+    /// What is appended next is appended there.
+    pub(crate) fn at(&mut self, site: Site) {
+        self.site = Some(site);
+    }
+
+    /// Appends an item.
+    #[inline]
+    pub(crate) fn push(&mut self, item: Item) {
+        if self.watched {
+            self.note(None);
+        }
+        self.recording.items.push(item);
+    }
+
+    /// Notes where the item appended next stands, with a name for it if it is a command without a label.
+    #[cold]
+    fn note(&mut self, name: Option<&str>) {
+        let item = self.recording.items.len() as u32;
+        let noted = self.recording.notes.last().is_some_and(|note| note.item == item);
+        if let Some(site) = self.site.filter(|_| !noted) {
+            let name = name.map(|name| self.label(name));
+            self.recording.notes.push(Note { item, site, name });
+        }
+    }
+
+    /// The command appended next runs this function.
+    #[inline]
+    pub(crate) fn runs(&mut self, function: impl FnOnce() -> String) {
+        if self.watched {
+            self.note(Some(&function()));
+        }
     }
 
     /// The index of a buffer in the recording, which from now on keeps it.
@@ -139,7 +187,7 @@ impl Recorder {
 
     pub(crate) fn begin_pass(&mut self, item: Item) {
         self.passes += 1;
-        self.recording.items.push(item);
+        self.push(item);
     }
 
     /// Notes what the command appended next reaches through pointers.
@@ -155,7 +203,7 @@ impl Recorder {
     pub(crate) fn command(&mut self, command: Command, stages: Stages, accesses: Range<u32>) {
         self.recording.commands.push(command);
         let label = self.groups.last().copied();
-        self.recording.items.push(Item::Command { stages, label, accesses });
+        self.push(Item::Command { stages, label, accesses });
     }
 
     /// Appends accesses; their range.

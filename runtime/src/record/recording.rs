@@ -6,7 +6,17 @@ use parking_lot::Mutex;
 
 use crate::api::{FenceBody, HeapShared};
 use crate::backend::Pipeline;
+use crate::observe::Site;
 use crate::record::{Bound, BufferBody, Command, Item, SamplerBody, TextureBody, TextureView, Transfer};
+
+/// Where an item stands in the app.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Note {
+    pub(crate) item: u32,
+    pub(crate) site: Site,
+    /// A name for a command without a label, by index.
+    pub(crate) name: Option<u32>,
+}
 
 /// A recording, immutable from commit on. Shared with the backend while in flight; it keeps all it names alive.
 #[derive(Debug, Default)]
@@ -39,6 +49,8 @@ pub(crate) struct Recording {
     pub(crate) labels: Vec<String>,
     /// Marks left in passes: which pass of this recording, and the label.
     pub(crate) signposts: Vec<(u32, u32)>,
+    /// Where items stand in the app, in the order of items; empty while nobody watches.
+    pub(crate) notes: Vec<Note>,
     /// Where the vectors go at the end.
     pub(crate) pool: Weak<RecordingPool>,
 }
@@ -47,6 +59,12 @@ impl Recording {
     /// The label of an item, if it has one.
     pub(crate) fn label(&self, index: Option<u32>) -> Option<&str> {
         self.labels.get(index? as usize).map(String::as_str)
+    }
+
+    /// What was noted of an item, if anything was.
+    pub(crate) fn note(&self, item: usize) -> Option<&Note> {
+        let place = self.notes.binary_search_by_key(&item, |note| note.item as usize);
+        place.ok().and_then(|place| self.notes.get(place))
     }
 
     /// "buffer `label`" of a resource that commands here use, for messages.
@@ -104,6 +122,7 @@ impl Recording {
         self.heaps.clear();
         self.labels.clear();
         self.signposts.clear();
+        self.notes.clear();
     }
 }
 

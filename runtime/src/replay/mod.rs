@@ -144,6 +144,11 @@ impl Replay {
         Self { program, devices, kernels: Kernels::default() }
     }
 
+    /// The devices that it runs on, in the order of the program: to watch them, for example.
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+
     /// Runs the program once.
     ///
     /// # Errors

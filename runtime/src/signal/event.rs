@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::SharedEventListener;
 use super::level::Level;
+use crate::observe::Watches;
 use crate::{Error, PendingSignal};
 
 /// A device's submission, as events see it.
@@ -47,6 +48,8 @@ pub(crate) struct EventBody {
     driven: AtomicBool,
     table: Mutex<Table>,
     raised: Condvar,
+    /// Who is told what the CPU does with it.
+    watches: Watches,
     this: Weak<Self>,
 }
 
@@ -98,6 +101,7 @@ impl EventBody {
             driven: AtomicBool::new(false),
             table: Mutex::default(),
             raised: Condvar::new(),
+            watches: Watches::default(),
             this: this.clone(),
         })
     }
@@ -108,6 +112,22 @@ impl EventBody {
         let below = || self.level.value() < value;
         // The look after the promises counts: a promise that was kept meanwhile has raised the value.
         self.shared && below() && !self.is_promised(value) && below()
+    }
+
+    /// Whether the CPU and other devices may use it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// The value now, or the largest that a signal in flight will raise it to.
+    pub(crate) fn promised(&self) -> u64 {
+        let promised = self.table.lock().promises.iter().map(|promise| promise.value).max();
+        self.level.value().max(promised.unwrap_or(0))
+    }
+
+    /// Who is told what the CPU does with it.
+    pub(crate) fn watches(&self) -> &Watches {
+        &self.watches
     }
 
     pub(crate) fn label(&self) -> String {

@@ -1,5 +1,6 @@
 //! What the public API promises, on the CPU device.
 mod bad_input;
+mod capture;
 mod common;
 mod conformance;
 mod events;

@@ -8,7 +8,8 @@ use crate::api::command_allocator::AllocatorShared;
 use crate::api::commit::{Commit, CommitOptions, FeedbackGroup};
 use crate::api::queue::QueueShared;
 use crate::error::EncodeError;
-use crate::record::{Recorder, Recording};
+use crate::observe::{Happening, Site};
+use crate::record::{Item, Recorder, Recording};
 use crate::submit::CommandBufferState;
 use crate::{Error, QueueMode};
 
@@ -76,19 +77,20 @@ impl Taken {
         mut self,
         queue: &Arc<QueueShared>,
         options: CommitOptions,
+        site: Site,
     ) -> Result<Commit, Error> {
         if self.members.is_empty() && options.has_handlers() {
             self.stand_in(queue);
         }
         let states: Arc<[_]> = self.members.iter().map(|member| Arc::clone(&member.state)).collect();
-        self.members.iter_mut().for_each(Member::arm_handlers);
-        let feedback = FeedbackGroup::watch(&states, options);
-        let group = self
+        self.members.iter_mut().for_each(|member| member.arm_handlers(site));
+        let feedback = FeedbackGroup::watch(&states, options, &queue.device.watch, site);
+        let group: Vec<_> = self
             .members
             .iter()
             .map(|member| (Arc::clone(&member.recording), Arc::clone(&member.state)))
             .collect();
-        if let Err(error) = queue.device.submission.commit(queue.id, group) {
+        if let Err(error) = hand_over(queue, group, site) {
             if let Some(feedback) = feedback {
                 feedback.cancel();
             }
@@ -99,8 +101,30 @@ impl Taken {
                 allocator.commit(&member.state);
             }
         }
-        Ok(Commit::new(states))
+        Ok(Commit::new(states, &queue.device.watch))
     }
+}
+
+/// Commits a group, and tells whoever watches, in the order in which the queue accepts.
+fn hand_over(
+    queue: &QueueShared,
+    group: Vec<(Arc<Recording>, Arc<CommandBufferState>)>,
+    site: Site,
+) -> Result<(), Error> {
+    let submission = &queue.device.submission;
+    let Some(mut turn) = queue.device.watch.turn() else { return submission.commit(queue.id, group) };
+    for (recording, _) in &group {
+        for item in &recording.items {
+            if let Item::SignalEvent { event, .. } | Item::WaitForEvent { event, .. } = item {
+                event.watches().add(&queue.device.watch);
+            }
+        }
+    }
+    // Before the work can run, and so before its signals can have raised anything.
+    turn.tell(Happening::Sight(queue, &group), site);
+    submission.commit(queue.id, group.clone())?;
+    turn.tell(Happening::Commit(queue, &group), site);
+    Ok(())
 }
 
 impl Drop for Taken {
@@ -113,7 +137,7 @@ impl Drop for Taken {
 
 impl Member {
     /// The state gets one handler for all of the buffer's. It holds the buffer, but only from the commit to the end.
-    fn arm_handlers(&mut self) {
+    fn arm_handlers(&mut self, site: Site) {
         let inner = self.buffer.inner.lock();
         let (scheduled, completed) =
             (!inner.scheduled_handlers.is_empty(), !inner.completed_handlers.is_empty());
@@ -132,8 +156,12 @@ impl Member {
         }
         // Always, for it empties the cell.
         let last = Arc::clone(&cell);
-        let _added = self.state.add_completed_handler(Box::new(move |_| {
+        let _added = self.state.add_completed_handler(Box::new(move |state| {
             let buffer = last.lock().take();
+            if let Some(buffer) = &buffer {
+                // Whoever it tells may act on what has ended.
+                buffer.device.watch.tell(Happening::Completed(state), site);
+            }
             call(buffer, |inner| &mut inner.completed_handlers);
         }));
         self.handlers = Some(cell);
@@ -145,7 +173,7 @@ impl Member {
         }
         // Whoever else had it let go when the commit failed.
         let Some(recording) = Arc::into_inner(self.recording) else { return };
-        let recorder = Box::new(Recorder::new(recording));
+        let recorder = Box::new(Recorder::new(recording, self.buffer.device.watch.is_on()));
         let phase = if self.buffer.is_tracked() { Phase::Open(recorder) } else { Phase::Ended(recorder) };
         let mut inner = self.buffer.inner.lock();
         inner.phase = phase;

@@ -1,0 +1,289 @@
+//! From a recording to a command buffer of a program.
+//!
+//! A command's accesses come from reflection, so a program says of a kernel what it touches and not what it computes. What has no word of
+//! its own in programs is written as the copy that touches the same parts in the same stage.
+use fencepost_core::program::{
+    BufferItem, Command, DeviceIndex, DispatchType, EventOperation, EventOperationKind, MemoryScope, Part,
+    Pass, PassItem, PassKind, Primitive, QueueMode, Synchronization, Work,
+};
+use fencepost_core::{Access, AccessKind, BarrierScope, FenceId, Stage, Stages};
+
+use super::Ledger;
+use super::names::Names;
+use crate::record::{self, Item, Recording, Transfer};
+
+impl Ledger {
+    /// What was recorded, as passes and event operations. All that it names is declared. Where each item of the recording came to stand
+    /// is told beside: the pass's place in the command buffer, and the place in the pass.
+    pub(crate) fn translate(
+        &self,
+        device: DeviceIndex,
+        mode: QueueMode,
+        recording: &Recording,
+    ) -> Vec<BufferItem> {
+        let mut translation = Translation {
+            ledger: self,
+            device,
+            mode,
+            recording,
+            items: Vec::new(),
+            pass: None,
+            passes: Names::default(),
+            command: 0,
+            hidden: &[],
+        };
+        recording.items.iter().enumerate().for_each(|(place, item)| translation.item(place, item));
+        translation.items
+    }
+}
+
+struct Translation<'a> {
+    ledger: &'a Ledger,
+    device: DeviceIndex,
+    mode: QueueMode,
+    recording: &'a Recording,
+    items: Vec<BufferItem>,
+    pass: Option<OpenPass>,
+    passes: Names,
+    /// The next command.
+    command: usize,
+    /// What the next command reaches through pointers.
+    hidden: &'a [Access],
+}
+
+struct OpenPass {
+    pass: Pass,
+    labels: Names,
+    encodable: Stages,
+}
+
+impl<'a> Translation<'a> {
+    fn item(&mut self, place: usize, item: &'a Item) {
+        match item {
+            Item::BeginPass { kind, dispatch_type, label } => self.begin(*kind, *dispatch_type, *label),
+            Item::EndPass => self.end(),
+            Item::Command { stages, label, accesses } => {
+                let accesses = &self.recording.accesses[accesses.start as usize..accesses.end as usize];
+                let label = label.or_else(|| self.recording.note(place).and_then(|note| note.name));
+                self.command(*stages, self.recording.label(label), accesses);
+            }
+            Item::Hidden { accesses } => {
+                self.hidden = &self.recording.accesses[accesses.start as usize..accesses.end as usize];
+            }
+            Item::Declare { accesses } => {
+                let accesses = &self.recording.accesses[accesses.start as usize..accesses.end as usize];
+                accesses.iter().for_each(|access| self.declare(access));
+            }
+            Item::SignalEvent { event, value } => {
+                self.operation(event, *value, EventOperationKind::Signal);
+            }
+            Item::WaitForEvent { event, value } => self.operation(event, *value, EventOperationKind::Wait),
+            synchronization => {
+                let primitive = self.primitive(synchronization);
+                self.push(
+                    primitive.map(|primitive| {
+                        PassItem::Synchronization(Synchronization { label: None, primitive })
+                    }),
+                );
+            }
+        }
+    }
+
+    fn begin(&mut self, kind: crate::PassKind, dispatch_type: crate::DispatchType, label: Option<u32>) {
+        let explicit = self.mode == QueueMode::Explicit;
+        let (noun, kind, encodable) = match kind {
+            crate::PassKind::Compute => {
+                let concurrent = dispatch_type == crate::DispatchType::Concurrent;
+                // Each mode has its default.
+                let dispatch_type = (concurrent != explicit).then_some(if concurrent {
+                    DispatchType::Concurrent
+                } else {
+                    DispatchType::Serial
+                });
+                let encodable = if explicit {
+                    Stages::DISPATCH | Stages::BLIT | Stages::ACCELERATION_STRUCTURE
+                } else {
+                    Stages::DISPATCH
+                };
+                ("compute", PassKind::Compute { dispatch_type }, encodable)
+            }
+            crate::PassKind::Blit => ("blit", PassKind::Blit, Stages::BLIT),
+        };
+        let label = self.passes.label(self.recording.label(label).unwrap_or_default(), noun);
+        let pass = Pass { label, kind, items: Vec::new() };
+        self.pass = Some(OpenPass { pass, labels: Names::default(), encodable });
+    }
+
+    fn end(&mut self) {
+        self.items.extend(self.pass.take().map(|open| BufferItem::Pass(open.pass)));
+    }
+
+    fn push(&mut self, item: Option<PassItem>) {
+        // Nothing but event operations stands outside of passes.
+        if let (Some(open), Some(item)) = (&mut self.pass, item) {
+            open.pass.items.push(item);
+        }
+    }
+
+    fn operation(
+        &mut self,
+        event: &std::sync::Arc<crate::signal::EventBody>,
+        value: u64,
+        kind: EventOperationKind,
+    ) {
+        let event = self.ledger.event_of(event);
+        self.items
+            .extend(event.map(|event| BufferItem::Event(EventOperation { label: None, event, value, kind })));
+    }
+
+    fn command(&mut self, stages: Stages, label: Option<&str>, accesses: &[Access]) {
+        let hidden = std::mem::take(&mut self.hidden);
+        let command = self.recording.commands.get(self.command);
+        self.command += 1;
+        let transfer = match command {
+            Some(record::Command::Transfer(index)) => self.recording.transfers.get(*index as usize),
+            _ => None,
+        };
+        let (noun, work) = if stages.intersects(Stages::VERTEX | Stages::FRAGMENT) {
+            ("draw", self.draw(accesses))
+        } else if stages == Stages::BLIT {
+            self.transfer(transfer, accesses)
+        } else {
+            ("dispatch", self.dispatch(accesses, hidden))
+        };
+        let Some(open) = &mut self.pass else { return };
+        if matches!(work, Work::Draw { .. }) && !matches!(open.pass.kind, PassKind::Render { .. }) {
+            open.pass.kind = PassKind::Render { color: Vec::new(), depth: None };
+        }
+        let label = open.labels.label(label.unwrap_or_default(), noun);
+        open.pass.items.push(PassItem::Command(Command { label, work }));
+    }
+
+    fn dispatch(&self, accesses: &[Access], hidden: &[Access]) -> Work {
+        // What is reached through pointers alone is `indirect`: tracking does not see it.
+        let indirect = accesses.is_empty() && !hidden.is_empty();
+        let parts = |of: fn(AccessKind) -> bool| -> Vec<Part> {
+            let all = accesses.iter().chain(hidden);
+            all.filter(|access| of(access.kind)).filter_map(|access| self.part(access)).collect()
+        };
+        Work::Dispatch {
+            reads: parts(|kind| matches!(kind, AccessKind::Read | AccessKind::ReadWrite)),
+            writes: parts(|kind| matches!(kind, AccessKind::Write | AccessKind::ReadWrite)),
+            atomics: parts(|kind| kind == AccessKind::Atomic),
+            cost: 1,
+            indirect,
+        }
+    }
+
+    fn draw(&self, accesses: &[Access]) -> Work {
+        let parts = |vertex: bool, of: fn(AccessKind) -> bool| -> Vec<Part> {
+            let stage = |access: &&Access| (access.stage == Stage::Vertex) == vertex;
+            let all = accesses.iter().filter(stage).filter(|access| of(access.kind));
+            all.filter_map(|access| self.part(access)).collect()
+        };
+        Work::Draw {
+            vertex_reads: parts(true, AccessKind::reads),
+            vertex_writes: parts(true, AccessKind::writes),
+            fragment_reads: parts(false, AccessKind::reads),
+            fragment_writes: parts(false, AccessKind::writes),
+        }
+    }
+
+    fn transfer(&self, transfer: Option<&Transfer>, accesses: &[Access]) -> (&'static str, Work) {
+        let read = accesses.iter().find(|access| access.kind.reads()).and_then(|access| self.part(access));
+        let written =
+            accesses.iter().rev().find(|access| access.kind.writes()).and_then(|access| self.part(access));
+        match (transfer, read, written) {
+            (Some(Transfer::FillBuffer { value, .. }), _, Some(to)) => {
+                ("fill", Work::Fill { to, value: *value })
+            }
+            (Some(Transfer::GenerateMipmaps { texture }), Some(from), Some(to)) => {
+                let shape = &texture.body.shape;
+                if (texture.mips, texture.slices) == (shape.mips, shape.slices) {
+                    ("mipmaps", Work::GenerateMipmaps { texture: from.resource })
+                } else {
+                    ("mipmaps", Work::Copy { from, to })
+                }
+            }
+            (None, Some(from), Some(to)) if from.extent == to.extent && self.is_whole(&from) => {
+                ("optimize", Work::Optimize { texture: from.resource, for_gpu: true })
+            }
+            (_, Some(from), Some(to)) => ("copy", Work::Copy { from, to }),
+            // A transfer that touches less than that is none of ours.
+            _ => ("copy", self.dispatch(accesses, &[])),
+        }
+    }
+
+    /// Whether a part of a texture is all of it.
+    fn is_whole(&self, part: &Part) -> bool {
+        let whole = |view: &record::TextureView| {
+            let same = self.ledger.resource_of(self.device, view.body.resource) == Some(part.resource);
+            same && part.extent == record::TextureView::whole(&view.body).extent()
+        };
+        self.recording.textures.iter().any(whole)
+    }
+
+    fn declare(&mut self, access: &Access) {
+        let resource = self.ledger.resource_of(self.device, access.resource);
+        let (read, write) = (access.kind.reads(), access.kind.writes());
+        self.push(resource.map(|resource| PassItem::UseResource { resource, read, write }));
+    }
+
+    fn primitive(&self, item: &Item) -> Option<Primitive> {
+        Some(match item {
+            Item::Barrier { after, before, visibility } => {
+                Primitive::Barrier { after: *after, before: *before, visibility: *visibility }
+            }
+            Item::ConsumerBarrier { after_queue, before, visibility } => Primitive::ConsumerBarrier {
+                after_queue: *after_queue,
+                before: *before,
+                visibility: *visibility,
+            },
+            Item::ProducerBarrier { after, before_queue, visibility } => Primitive::ProducerBarrier {
+                after: *after,
+                before_queue: *before_queue,
+                visibility: *visibility,
+            },
+            Item::MemoryBarrier { scope, resources, after, before } => {
+                let named = &self.recording.accesses[resources.start as usize..resources.end as usize];
+                let (after, before) = (self.named(*after), self.named(*before));
+                Primitive::MemoryBarrier { scope: self.scope(*scope, named), after, before }
+            }
+            Item::UpdateFence { fence, after } => {
+                Primitive::UpdateFence { fence: self.fence(*fence)?, after: self.named(*after) }
+            }
+            Item::WaitForFence { fence, before } => {
+                Primitive::WaitForFence { fence: self.fence(*fence)?, before: self.named(*before) }
+            }
+            _ => return None,
+        })
+    }
+
+    /// Stages that are not all that the encoder has.
+    fn named(&self, stages: Stages) -> Option<Stages> {
+        let all = self.pass.as_ref().map(|open| open.encodable);
+        (Some(stages) != all).then_some(stages)
+    }
+
+    fn scope(&self, scope: BarrierScope, named: &[Access]) -> MemoryScope {
+        if named.is_empty() {
+            return MemoryScope::Kinds {
+                buffers: scope.contains(BarrierScope::BUFFERS),
+                textures: scope.contains(BarrierScope::TEXTURES),
+                render_targets: scope.contains(BarrierScope::RENDER_TARGETS),
+            };
+        }
+        let index = |access: &Access| self.ledger.resource_of(self.device, access.resource);
+        MemoryScope::Resources(named.iter().filter_map(index).collect())
+    }
+
+    fn fence(&self, fence: FenceId) -> Option<fencepost_core::program::FenceIndex> {
+        self.ledger.fence_of(self.device, fence)
+    }
+
+    /// What an access touches. All that a recording names was declared, so there is an answer.
+    fn part(&self, access: &Access) -> Option<Part> {
+        let resource = self.ledger.resource_of(self.device, access.resource)?;
+        Some(Part { resource, extent: access.extent.clone() })
+    }
+}
