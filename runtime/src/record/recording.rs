@@ -13,6 +13,7 @@ use crate::record::{Bound, BufferBody, Command, Item, SamplerBody, TextureBody, 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Note {
     pub(crate) item: u32,
+    #[allow(dead_code, reason = "for messages of the validator")]
     pub(crate) site: Site,
     /// A name for a command without a label, by index.
     pub(crate) name: Option<u32>,
