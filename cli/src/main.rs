@@ -5,6 +5,7 @@
 
 mod check;
 mod devices;
+mod draw;
 mod failure;
 mod filter;
 mod findings;
@@ -36,6 +37,8 @@ enum Verb {
     Check(check::Arguments),
     /// Holds programs against what they expect of a checker.
     Test(test::Arguments),
+    /// Draws a program: passes, stages, resources, conflicts, what waits for what.
+    Draw(draw::Arguments),
     /// Lists what there is to run on.
     Devices,
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Check(arguments) => return check::run(&arguments),
         Verb::Test(arguments) => return test::run(&arguments),
+        Verb::Draw(arguments) => return draw::run(&arguments),
         Verb::Devices => devices::run(),
     };
     match done {

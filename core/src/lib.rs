@@ -39,6 +39,7 @@
 
 mod access;
 pub mod advise;
+pub mod draw;
 pub mod explain;
 mod extent;
 mod identity;
@@ -48,6 +49,7 @@ mod plan;
 pub mod program;
 mod slots;
 mod stage;
+pub mod timeline;
 pub mod validate;
 
 pub use access::{Access, AccessKind, Conflict};

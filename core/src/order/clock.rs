@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::link::{Handle, Reach};
+use super::link::{Handle, Link, Reach};
 use crate::plan::NodeKind;
 use crate::{NodeId, ResourceId};
 
@@ -149,6 +149,12 @@ impl Clocks {
         let mut apart: Vec<NodeId> = latest.iter().filter(|node| !covered(node)).copied().collect();
         apart.sort_unstable();
         apart
+    }
+
+    /// What a node follows directly, each with the primitive that says so; nothing for a node that only collects.
+    pub fn links(&self, node: NodeId) -> impl Iterator<Item = (NodeId, Option<Link>)> + '_ {
+        let edges = self.record(node).map_or(&[][..], |record| &record.edges);
+        edges.iter().map(|edge| (edge.node, edge.link()))
     }
 
     pub(super) fn record(&self, node: NodeId) -> Option<&Record> {

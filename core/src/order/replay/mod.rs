@@ -20,6 +20,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Engine;
 use super::clock::Clocks;
+use super::link::Link;
 use super::why::Hop;
 use crate::plan::Plan;
 use crate::program::{CommandBufferIndex, Locus, Program, ResourceIndex, UnknownName, split_stage};
@@ -157,6 +158,11 @@ impl Order {
     /// A shortest chain of primitives from `first` to `second`; [`locus`](Self::locus) says where each stands.
     pub fn why(&self, first: NodeId, second: NodeId) -> Option<Vec<Hop>> {
         self.clocks()?.why(first, second)
+    }
+
+    /// What a node follows directly, each with the primitive that says so; nothing for a node that only collects.
+    pub fn links(&self, node: NodeId) -> impl Iterator<Item = (NodeId, Option<Link>)> + '_ {
+        self.clocks().into_iter().flat_map(move |clocks| clocks.links(node))
     }
 
     /// Where the primitive of a hop stands. For a serial pass and for hazard tracking: the later command.
