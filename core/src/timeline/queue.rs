@@ -69,7 +69,7 @@ impl<'a> Builder<'a> {
             Locus::Step(number) => {
                 matches!(self.steps.get(number as usize), Some(Step::QueueEvent { queue: on, .. }) if *on == queue)
             }
-            Locus::PassItem { .. } => false,
+            Locus::PassItem { .. } | Locus::Pass { .. } => false,
         };
         for moment in self.order.moments() {
             match *moment {

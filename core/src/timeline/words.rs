@@ -48,7 +48,7 @@ pub(super) fn operation(program: &Program, locus: Locus) -> Option<&EventOperati
             Step::QueueEvent { operation, .. } => Some(operation),
             _ => None,
         },
-        Locus::PassItem { .. } => None,
+        Locus::PassItem { .. } | Locus::Pass { .. } => None,
     }
 }
 
