@@ -14,7 +14,7 @@ use crate::{Engine, NodeId, QueueId};
 
 impl Engine {
     /// A step of a CPU thread, after these nodes.
-    pub fn cpu_step(&mut self, after: &[NodeId]) -> NodeId {
+    pub fn cpu_step(&mut self, after: impl IntoIterator<Item = NodeId>) -> NodeId {
         self.joint(after, Primitive::Cpu)
     }
 
@@ -25,7 +25,7 @@ impl Engine {
     }
 
     /// A wait for an event of which only this is known: all of `after` is before it.
-    pub(super) fn wait_gate(&mut self, after: &[NodeId]) -> NodeId {
+    pub(super) fn wait_gate(&mut self, after: impl IntoIterator<Item = NodeId>) -> NodeId {
         self.joint(after, Primitive::EventWait)
     }
 
@@ -50,10 +50,10 @@ impl Engine {
     }
 
     /// A gate after these nodes, whatever their number.
-    fn joint(&mut self, after: &[NodeId], primitive: Primitive) -> NodeId {
+    fn joint(&mut self, after: impl IntoIterator<Item = NodeId>, primitive: Primitive) -> NodeId {
         let link = self.link(primitive);
         self.edges.clear();
-        self.edges.extend(after.iter().map(|&node| Handle::plain(node)));
+        self.edges.extend(after.into_iter().map(Handle::plain));
         self.graph.gate(&mut self.edges, Reach::FULL, link).node
     }
 }

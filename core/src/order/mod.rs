@@ -42,4 +42,5 @@ pub use engine::Engine;
 pub use link::{Link, Primitive};
 pub use memory_barrier::BarrierFilter;
 pub use replay::{Item, Moment, Order};
+pub(crate) use replay::{Known, Machine, Played, Script, Watch, is_serial, play_document};
 pub use why::Hop;

@@ -42,8 +42,19 @@ impl Program {
     /// ```
     pub fn uses(&self, pass: &Pass, command: &Command) -> Vec<Use> {
         let mut uses = Vec::new();
+        self.each_use(pass, command, |part, kind, stage| uses.push(Use { part: part.clone(), kind, stage }));
+        uses
+    }
+
+    /// [`uses`](Self::uses), one after another.
+    pub(crate) fn each_use(
+        &self,
+        pass: &Pass,
+        command: &Command,
+        mut each: impl FnMut(&Part, AccessKind, Stage),
+    ) {
         let mut add = |parts: &[Part], kind, stage| {
-            uses.extend(parts.iter().map(|part| Use { part: part.clone(), kind, stage }));
+            parts.iter().filter(|part| is_something(part)).for_each(|part| each(part, kind, stage));
         };
         let one = core::slice::from_ref::<Part>;
         match &command.work {
@@ -69,26 +80,25 @@ impl Program {
                 add(vertex_writes, AccessKind::Write, Stage::Vertex);
                 add(fragment_reads, AccessKind::Read, Stage::Fragment);
                 add(fragment_writes, AccessKind::Write, Stage::Fragment);
-                uses.extend(pass.attachments().map(attached));
+                for attachment in pass.attachments() {
+                    add(one(&attachment.texture), loads(attachment), Stage::Fragment);
+                }
             }
             Work::Synchronize { resource } => add(&[resource.whole()], AccessKind::Read, Stage::Blit),
             Work::Optimize { texture, .. } => add(&[texture.whole()], AccessKind::ReadWrite, Stage::Blit),
         }
-        uses.retain(is_something);
-        uses
     }
 }
 
-fn attached(attachment: &Attachment) -> Use {
-    let kind = match attachment.load {
+const fn loads(attachment: &Attachment) -> AccessKind {
+    match attachment.load {
         LoadAction::Load => AccessKind::ReadWrite,
         LoadAction::Clear | LoadAction::DontCare => AccessKind::Write,
-    };
-    Use { part: attachment.texture.clone(), kind, stage: Stage::Fragment }
+    }
 }
 
-fn is_something(used: &Use) -> bool {
-    !used.part.extent.is_empty() || used.part.extent == Extent::Whole
+fn is_something(part: &Part) -> bool {
+    !part.extent.is_empty() || part.extent == Extent::Whole
 }
 
 impl PassKind {
@@ -144,7 +154,16 @@ impl Pass {
 
     /// What a render pass without draws touches: its attachments. Nothing for every other pass.
     pub fn own_uses(&self) -> Vec<Use> {
-        let alone = self.attachments_at().is_some();
-        self.attachments().filter(|_| alone).map(attached).filter(is_something).collect()
+        let mut uses = Vec::new();
+        self.each_own_use(|part, kind, stage| uses.push(Use { part: part.clone(), kind, stage }));
+        uses
+    }
+
+    /// [`own_uses`](Self::own_uses), one after another.
+    pub(crate) fn each_own_use(&self, mut each: impl FnMut(&Part, AccessKind, Stage)) {
+        if self.attachments_at().is_some() {
+            let some = self.attachments().filter(|attachment| is_something(&attachment.texture));
+            some.for_each(|attachment| each(&attachment.texture, loads(attachment), Stage::Fragment));
+        }
     }
 }

@@ -1,106 +1,103 @@
 //! Playing a document: threads, queues and events until nothing can go on.
-use std::collections::{HashMap, HashSet, VecDeque};
+//!
+//! The machine holds no document: it is shown one at every call, whole or grown since the last call, and goes on from where
+//! it was. So one machine plays documents, and applications while they run.
+use std::collections::VecDeque;
 
 use super::pass::Names;
-use super::{Item, Moment, Order};
-use crate::plan::Plan;
+use super::script::Script;
+use super::sites::Sites;
+use super::{Known, Played, Watch};
 use crate::program::{
-    BufferItem, CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, Locus, Program,
-    QueueIndex, QueueMode, Step,
+    BufferItem, CommandBuffer, CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, Locus,
+    Program, QueueIndex, QueueMode, Step,
 };
 use crate::{Engine, NodeId, Site};
 
 /// What each wait of a play follows, by its number, as found by the play before; without it, what was there in time.
 pub(super) type Resolved = Vec<Vec<NodeId>>;
 
-pub(super) struct Machine<'a> {
-    pub(super) program: &'a Program,
+#[derive(Debug)]
+pub(crate) struct Machine {
     pub(super) engine: Engine,
     pub(super) names: Names,
-    pub(super) items: Vec<Item>,
-    pub(super) nodes: HashMap<Locus, Vec<NodeId>>,
-    pub(super) sites: Vec<Locus>,
-    pub(super) moments: Vec<Moment>,
-    pub(super) without: &'a HashSet<Locus>,
-    resolved: &'a Resolved,
-    steps: Vec<&'a Step>,
-    threads: Vec<Thread>,
-    queues: Vec<Queue<'a>>,
-    events: Vec<Event>,
-    buffers: Vec<Buffer>,
-    waits: Vec<Wait>,
-    stuck: Vec<Locus>,
+    pub(super) sites: Sites,
+    resolved: Resolved,
+    pub(super) threads: Vec<Thread>,
+    pub(super) queues: Vec<Queue>,
+    pub(super) events: Vec<Event>,
+    pub(super) buffers: Vec<Buffer>,
+    /// The waits passed, where they may have to be judged again with all signals known.
+    waits: Option<Vec<Wait>>,
+    next_series: u64,
 }
 
 /// A thread of the CPU, or the body of a notification.
-struct Thread {
+#[derive(Debug)]
+pub(super) struct Thread {
     /// Numbers of its steps still to do.
-    steps: VecDeque<u32>,
-    /// The step that starts it.
-    opener: Option<u32>,
+    pub(super) steps: VecDeque<u32>,
     /// What its next step follows.
-    last: Option<NodeId>,
+    pub(super) last: Option<NodeId>,
     started: bool,
     /// A notification: not before the event has the value.
     when: Option<(EventIndex, u64)>,
+    series: Series,
 }
 
-#[derive(Default)]
-struct Queue<'a> {
+#[derive(Debug, Default)]
+pub(super) struct Queue {
     /// Command buffers in the order of the queue, with their commit once there is one.
-    slots: VecDeque<(CommandBufferIndex, Option<(NodeId, Locus)>)>,
-    pending: VecDeque<Pending<'a>>,
+    pub(super) slots: VecDeque<(CommandBufferIndex, Option<(NodeId, u32)>)>,
+    pub(super) pending: VecDeque<Pending>,
+    /// How far the first of `pending` has come: its beginning, its items, its end.
+    at: u32,
+    series: Series,
 }
 
-#[derive(Clone, Copy)]
-enum Pending<'a> {
-    Begin {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pending {
+    Buffer {
         buffer: CommandBufferIndex,
         commit: NodeId,
-        locus: Locus,
-    },
-    Item {
-        buffer: CommandBufferIndex,
-        item: u32,
-        body: &'a BufferItem,
+        step: u32,
     },
     /// An operation that a step put on the queue.
     Operation {
         call: NodeId,
-        locus: Locus,
-        operation: &'a EventOperation,
+        step: u32,
     },
-    End(CommandBufferIndex),
 }
 
-#[derive(Default)]
-struct Event {
-    value: u64,
-    raises: Vec<Raise>,
+#[derive(Debug, Default)]
+pub(super) struct Event {
+    pub(super) value: u64,
+    pub(super) raises: Vec<Raise>,
 }
 
-struct Raise {
-    node: NodeId,
+#[derive(Debug)]
+pub(super) struct Raise {
+    pub(super) node: NodeId,
     value: u64,
     series: Series,
 }
 
-/// Who raises an event: each one's raises come one after another.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Series {
-    Queue(usize),
-    Thread(usize),
-}
+/// Who raises an event, a queue or a thread: each one's raises come one after another.
+type Series = u64;
 
-#[derive(Default)]
-struct Buffer {
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
     committed: bool,
-    completed: bool,
+    pub(super) begun: bool,
+    pub(super) completed: bool,
     /// All that its completion follows.
-    nodes: Vec<NodeId>,
+    pub(super) nodes: Vec<NodeId>,
+    /// The number of its first place.
+    pub(super) site: u32,
 }
 
 /// A wait that was passed.
+#[derive(Debug)]
 struct Wait {
     event: EventIndex,
     value: u64,
@@ -108,51 +105,54 @@ struct Wait {
     follows: Vec<NodeId>,
 }
 
-impl<'a> Machine<'a> {
-    pub(super) fn new(program: &'a Program, without: &'a HashSet<Locus>, resolved: &'a Resolved) -> Self {
-        let mut engine = Engine::with_clocks();
-        let names = Names::register(program, &mut engine);
-        let mut machine = Self {
-            program,
-            engine,
-            names,
-            items: Vec::new(),
-            nodes: HashMap::new(),
-            sites: Vec::new(),
-            moments: Vec::new(),
-            without,
-            resolved,
-            steps: program.all_steps(),
-            threads: Vec::new(),
-            queues: program.queues.iter().map(|_| Queue::default()).collect(),
-            events: program.events.iter().map(|_| Event::default()).collect(),
-            buffers: program.command_buffers.iter().map(|_| Buffer::default()).collect(),
-            waits: Vec::new(),
-            stuck: Vec::new(),
-        };
-        machine.add_thread(&program.steps, None, None, &mut 0);
+impl Machine {
+    /// A machine for all of a document, of which waits may be judged again: [`narrowed`](Self::narrowed).
+    pub(super) fn for_document(script: Script<'_>, engine: Engine, resolved: Resolved) -> Self {
+        let program = script.program;
+        let mut machine = Self { resolved, waits: Some(Vec::new()), ..Self::new(engine) };
+        machine.names.register(program, &mut machine.engine);
+        machine.queues = program.queues.iter().map(|_| machine.new_queue()).collect();
+        machine.events.resize_with(program.events.len(), Event::default);
+        machine.buffers.resize_with(program.command_buffers.len(), Buffer::default);
+        machine.add_body(&program.steps, None, &mut 0);
         if let Some(main) = machine.threads.first_mut() {
             main.started = true;
         }
         machine
     }
 
-    pub(super) fn play(&mut self) {
+    /// A machine that nothing is declared to yet.
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            names: Names::default(),
+            sites: Sites::default(),
+            resolved: Resolved::default(),
+            threads: Vec::new(),
+            queues: Vec::new(),
+            events: Vec::new(),
+            buffers: Vec::new(),
+            waits: None,
+            next_series: 0,
+        }
+    }
+
+    /// Goes on until nothing can.
+    pub(crate) fn play(&mut self, script: Script<'_>, watch: &mut impl Watch) {
         loop {
-            while (0..self.queues.len()).any(|queue| self.run_queue(queue)) {}
-            let ready = (0..self.threads.len()).filter(|&thread| self.can_go_on(thread, false));
+            while (0..self.queues.len()).any(|queue| self.run_queue(queue, script, watch)) {}
+            let ready = (0..self.threads.len()).filter(|&thread| self.can_go_on(thread, script, false));
             let next = ready.min_by_key(|&thread| self.threads[thread].steps.front().copied());
             // Nothing moves any more: a wait that has a timeout now runs into it.
-            let late = || (0..self.threads.len()).find(|&thread| self.can_go_on(thread, true));
+            let late = || (0..self.threads.len()).find(|&thread| self.can_go_on(thread, script, true));
             let Some(thread) = next.or_else(late) else { break };
-            self.run_thread(thread);
+            self.run_thread(thread, script, watch);
         }
-        self.report_stuck();
     }
 
     /// What waits follow given all signals of this play, where that is less than they followed in it.
     pub(super) fn narrowed(&self) -> Option<Resolved> {
-        let clocks = self.engine.clocks()?;
+        let (clocks, waits) = (self.engine.clocks()?, self.waits.as_ref()?);
         let narrow = |wait: &Wait| {
             let before = |signal: &NodeId| clocks.ordered(wait.gate, *signal);
             let signals = self.signals(wait.event, wait.value);
@@ -161,79 +161,52 @@ impl<'a> Machine<'a> {
             }
             clocks.meet(&signals)
         };
-        let narrower: Resolved = self.waits.iter().map(narrow).collect();
-        let same = narrower.iter().zip(&self.waits).all(|(now, wait)| *now == wait.follows);
+        let narrower: Resolved = waits.iter().map(narrow).collect();
+        let same = narrower.iter().zip(waits).all(|(now, wait)| *now == wait.follows);
         (!same).then_some(narrower)
     }
 
-    pub(super) fn finish(mut self) -> Order {
-        let mut plan = Plan::default();
-        self.engine.take_plan(&mut plan);
-        let mut paths: HashMap<String, Vec<Locus>> = HashMap::new();
-        let mut loci: Vec<Locus> = self.nodes.keys().copied().collect();
-        loci.sort_unstable();
-        for locus in loci {
-            let path = self.program.path_among(locus, &self.steps);
-            let full = self.program.full_path_among(locus, &self.steps);
-            if full != path {
-                paths.entry(full).or_default().push(locus);
-            }
-            paths.entry(path).or_default().push(locus);
-        }
-        Order {
-            engine: self.engine,
-            plan,
-            items: self.items,
-            nodes: self.nodes,
-            paths,
-            sites: self.sites,
-            resources: self.names.resources,
-            moments: self.moments,
-            stuck: self.stuck,
-        }
+    /// What is known so far.
+    pub(crate) fn known(&self) -> Known<'_> {
+        Known { engine: &self.engine, resources: &self.names.resources, sites: &self.sites }
     }
 
-    /// The primitives that follow stand here.
-    pub(super) fn stand_at(&mut self, locus: Locus) {
-        self.engine.at(Site(self.sites.len() as u32));
-        self.sites.push(locus);
+    /// A thread that goes on from where another is, or from nothing. 
+    pub(crate) fn new_thread(&mut self, after: Option<usize>) -> Thread {
+        let last = after.and_then(|after| self.threads.get(after)).and_then(|thread| thread.last);
+        self.next_series += 1;
+        Thread { steps: VecDeque::new(), last, started: true, when: None, series: self.next_series }
     }
 
-    fn add_thread(
-        &mut self,
-        steps: &'a [Step],
-        opener: Option<u32>,
-        when: Option<(EventIndex, u64)>,
-        number: &mut u32,
-    ) {
-        let thread = self.threads.len();
-        self.threads.push(Thread { steps: VecDeque::new(), opener, last: None, started: false, when });
+    pub(crate) fn new_queue(&mut self) -> Queue {
+        self.next_series += 1;
+        Queue { series: self.next_series, ..Queue::default() }
+    }
+
+    fn add_body(&mut self, steps: &[Step], when: Option<(EventIndex, u64)>, number: &mut u32) {
+        let (thread, body) = (self.threads.len(), self.new_thread(None));
+        self.threads.push(Thread { started: false, when, ..body });
         for step in steps {
-            let own = *number;
-            if !self.without.contains(&Locus::Step(own)) {
-                self.threads[thread].steps.push_back(own);
-            }
+            self.threads[thread].steps.push_back(*number);
             *number += 1;
             match step {
-                Step::Thread { body, .. } => self.add_thread(body, Some(own), None, number),
-                Step::Notify { event, value, body } => {
-                    self.add_thread(body, Some(own), Some((*event, *value)), number);
-                }
+                Step::Thread { body, .. } => self.add_body(body, None, number),
+                Step::Notify { event, value, body } => self.add_body(body, Some((*event, *value)), number),
                 _ => {}
             }
         }
     }
 
     /// Whether a thread's next step can be done; `late` asks whether it is a wait whose timeout will pass.
-    fn can_go_on(&self, thread: usize, late: bool) -> bool {
+    fn can_go_on(&self, thread: usize, script: Script<'_>, late: bool) -> bool {
         let body = &self.threads[thread];
         let (true, Some(&number)) = (body.started, body.steps.front()) else { return false };
         if body.when.is_some_and(|(event, value)| self.events[event.index()].value < value) {
             return false;
         }
-        match self.steps[number as usize] {
-            Step::WaitUntilCompleted(buffer) => self.buffers[buffer.index()].completed,
-            Step::WaitUntilSignaled { event, value, timeout_ms } => {
+        match script.step(number) {
+            Some(Step::WaitUntilCompleted(buffer)) => self.buffers[buffer.index()].completed,
+            Some(Step::WaitUntilSignaled { event, value, timeout_ms }) => {
                 self.events[event.index()].value >= *value || (late && timeout_ms.is_some())
             }
             _ => true,
@@ -241,52 +214,58 @@ impl<'a> Machine<'a> {
     }
 
     /// Does a thread's next step.
-    fn run_thread(&mut self, thread: usize) {
+    fn run_thread(&mut self, thread: usize, script: Script<'_>, watch: &mut impl Watch) {
         let Some(number) = self.threads[thread].steps.pop_front() else { return };
-        let locus = Locus::Step(number);
-        self.stand_at(locus);
+        let Some(step) = script.step(number) else { return };
+        let site = self.sites.add_step(number);
+        self.engine.at(Site(site));
         if let Some((event, value)) = self.threads[thread].when.take() {
             let start = self.threads[thread].last;
             self.threads[thread].last = Some(self.pass_wait(event, value, start));
         }
-        let step = self.steps[number as usize];
-        let mut after: Vec<NodeId> = self.threads[thread].last.into_iter().collect();
-        match step {
-            Step::WaitUntilCompleted(buffer) => after.extend(&self.buffers[buffer.index()].nodes),
-            Step::WaitUntilSignaled { event, value, .. } if self.events[event.index()].value >= *value => {
-                after = vec![self.pass_wait(*event, *value, self.threads[thread].last)];
+        let last = self.threads[thread].last;
+        let node = match step {
+            Step::WaitUntilCompleted(buffer) => {
+                let nodes = &self.buffers[buffer.index()].nodes;
+                self.engine.cpu_step(last.into_iter().chain(nodes.iter().copied()))
             }
-            _ => {}
-        }
-        let node = self.engine.cpu_step(&after);
+            Step::WaitUntilSignaled { event, value, .. } if self.events[event.index()].value >= *value => {
+                let gate = self.pass_wait(*event, *value, last);
+                self.engine.cpu_step([gate])
+            }
+            _ => self.engine.cpu_step(last),
+        };
         self.threads[thread].last = Some(node);
-        self.nodes.insert(locus, vec![node]);
-        self.moments.push(Moment::Step(number));
-        self.act(step, node, number, thread);
+        watch.see(script, Played::Step { number, node }, &self.known());
+        self.act(step, node, number, thread, script.program);
     }
 
     /// What a step sets going.
-    fn act(&mut self, step: &'a Step, node: NodeId, number: u32, thread: usize) {
-        let locus = Locus::Step(number);
+    fn act(&mut self, step: &Step, node: NodeId, number: u32, thread: usize, program: &Program) {
         match step {
-            Step::Commit(buffers) => buffers.iter().for_each(|buffer| self.commit(*buffer, node, locus)),
+            Step::Commit(buffers) => {
+                buffers.iter().for_each(|buffer| self.commit(*buffer, node, number, program));
+            }
             Step::Enqueue(buffer) => {
-                let queue = self.program.command_buffers[buffer.index()].queue.index();
+                let queue = program.command_buffers[buffer.index()].queue.index();
+                let tracked = program.queues[queue].mode == QueueMode::Tracked;
                 let reserved = self.queues[queue].slots.iter().any(|slot| slot.0 == *buffer);
-                let tracked = self.program.queues[queue].mode == QueueMode::Tracked;
                 if tracked && !reserved && !self.buffers[buffer.index()].committed {
                     self.queues[queue].slots.push_back((*buffer, None));
                 }
             }
-            Step::QueueEvent { queue, operation } => {
-                let operation = Pending::Operation { call: node, locus, operation };
+            Step::QueueEvent { queue, .. } => {
+                let operation = Pending::Operation { call: node, step: number };
                 self.queues[queue.index()].pending.push_back(operation);
             }
             Step::SetSignaledValue { event, value } => {
-                self.raise(*event, *value, node, Series::Thread(thread))
+                let series = self.threads[thread].series;
+                self.raise(*event, *value, node, series);
             }
             Step::Thread { .. } | Step::Notify { .. } => {
-                if let Some(body) = self.threads.iter_mut().find(|body| body.opener == Some(number)) {
+                let first = |body: &Thread| body.steps.front() == Some(&(number + 1));
+                let own = |body: &Thread| !body.started && first(body);
+                if let Some(body) = self.threads.iter_mut().find(|body| own(body)) {
                     body.started = true;
                     body.last = Some(node);
                 }
@@ -301,88 +280,122 @@ impl<'a> Machine<'a> {
     }
 
     /// Fills a command buffer's slot, and releases those at the front that are filled.
-    fn commit(&mut self, buffer: CommandBufferIndex, commit: NodeId, locus: Locus) {
+    fn commit(&mut self, buffer: CommandBufferIndex, commit: NodeId, step: u32, program: &Program) {
         if std::mem::replace(&mut self.buffers[buffer.index()].committed, true) {
             return;
         }
-        let body = &self.program.command_buffers[buffer.index()];
+        let body = &program.command_buffers[buffer.index()];
         let queue = &mut self.queues[body.queue.index()];
         match queue.slots.iter_mut().find(|slot| slot.0 == buffer) {
-            Some(slot) => slot.1 = Some((commit, locus)),
-            None => queue.slots.push_back((buffer, Some((commit, locus)))),
+            Some(slot) => slot.1 = Some((commit, step)),
+            None => queue.slots.push_back((buffer, Some((commit, step)))),
         }
-        while let Some(&(buffer, Some((commit, locus)))) = queue.slots.front() {
+        while let Some(&(buffer, Some((commit, step)))) = queue.slots.front() {
             queue.slots.pop_front();
-            queue.pending.push_back(Pending::Begin { buffer, commit, locus });
-            let items = self.program.command_buffers[buffer.index()].items.iter().zip(0..);
-            let kept =
-                items.filter(|(_, item)| !self.without.contains(&Locus::Event { buffer, item: *item }));
-            queue.pending.extend(kept.map(|(body, item)| Pending::Item { buffer, item, body }));
-            queue.pending.push_back(Pending::End(buffer));
+            queue.pending.push_back(Pending::Buffer { buffer, commit, step });
         }
     }
 
     /// Runs a queue up to a wait that holds it; `true` where anything moved.
-    fn run_queue(&mut self, queue: usize) -> bool {
+    fn run_queue(&mut self, queue: usize, script: Script<'_>, watch: &mut impl Watch) -> bool {
         let mut moved = false;
         while let Some(&next) = self.queues[queue].pending.front() {
-            if let Some(operation) = next.operation()
+            if let Some((_, operation)) = self.queues[queue].operation(script)
                 && operation.kind == EventOperationKind::Wait
                 && self.events[operation.event.index()].value < operation.value
             {
                 break;
             }
-            self.queues[queue].pending.pop_front();
-            self.run_pending(queue, next);
+            match next {
+                Pending::Buffer { buffer, commit, step } => {
+                    self.run_part(queue, buffer, (commit, step), script, watch)
+                }
+                Pending::Operation { call, step } => {
+                    self.queues[queue].pending.pop_front();
+                    let Some(operation) = script.operation(Locus::Step(step)) else { continue };
+                    let site = self.sites.add_step(step);
+                    self.engine.at(Site(site));
+                    self.engine.hold_queue(self.names.queues[queue], call);
+                    self.run_operation(queue, Locus::Step(step), operation, script, watch);
+                }
+            }
             moved = true;
         }
         moved
     }
 
-    fn run_pending(&mut self, queue: usize, next: Pending<'a>) {
-        let id = self.names.queues[queue];
-        match next {
-            Pending::Begin { buffer, commit, locus } => {
-                self.stand_at(locus);
-                self.engine.hold_queue(id, commit);
-                self.moments.push(Moment::Begin(buffer));
+    /// Runs the beginning of the command buffer at the front of a queue, or its next item, or its end.
+    fn run_part(
+        &mut self,
+        queue: usize,
+        buffer: CommandBufferIndex,
+        (commit, step): (NodeId, u32),
+        script: Script<'_>,
+        watch: &mut impl Watch,
+    ) {
+        let at = self.queues[queue].at;
+        self.queues[queue].at += 1;
+        let body = &script.program.command_buffers[buffer.index()];
+        let item = at.checked_sub(1).map(|place| (place, body.items.get(place as usize)));
+        match item {
+            None => self.begin(queue, buffer, body, (commit, step)),
+            Some((place, Some(BufferItem::Pass(pass)))) => {
+                watch.see(script, Played::Pass(buffer, place), &self.known());
+                self.run_pass(QueueIndex(queue as u32), buffer, place, pass, script, watch);
+                return;
             }
-            Pending::Item { buffer, item, body: BufferItem::Pass(pass) } => {
-                self.moments.push(Moment::Pass(buffer, item));
-                let first = self.items.len();
-                self.run_pass(QueueIndex(queue as u32), buffer, item, pass);
-                let nodes = self.items[first..].iter().map(|item| item.node);
-                self.buffers[buffer.index()].nodes.extend(nodes);
-            }
-            Pending::Item { buffer, item, body: BufferItem::Event(operation) } => {
-                let signal = self.run_operation(queue, Locus::Event { buffer, item }, operation);
+            Some((item, Some(BufferItem::Event(operation)))) => {
+                self.engine.at(Site(self.buffers[buffer.index()].site));
+                self.buffers[buffer.index()].site += 1;
+                let signal =
+                    self.run_operation(queue, Locus::Event { buffer, item }, operation, script, watch);
                 self.buffers[buffer.index()].nodes.extend(signal);
+                return;
             }
-            Pending::Operation { call, locus, operation } => {
-                self.stand_at(locus);
-                self.engine.hold_queue(id, call);
-                self.run_operation(queue, locus, operation);
-            }
-            Pending::End(buffer) => {
-                let wait = self.engine.queue_wait(id);
-                let body = &mut self.buffers[buffer.index()];
-                body.nodes.extend(wait);
-                body.completed = true;
-                self.moments.push(Moment::End(buffer));
-            }
+            Some((_, None)) => self.end(queue, buffer),
         }
+        let played = if at == 0 { Played::Begin(buffer) } else { Played::End(buffer) };
+        watch.see(script, played, &self.known());
+    }
+
+    fn begin(
+        &mut self,
+        queue: usize,
+        buffer: CommandBufferIndex,
+        body: &CommandBuffer,
+        (commit, step): (NodeId, u32),
+    ) {
+        let site = self.sites.add_step(step);
+        self.engine.at(Site(site));
+        self.engine.hold_queue(self.names.queues[queue], commit);
+        let own = &mut self.buffers[buffer.index()];
+        own.begun = true;
+        own.site = self.sites.add_buffer(buffer, body);
+    }
+
+    fn end(&mut self, queue: usize, buffer: CommandBufferIndex) {
+        self.queues[queue].at = 0;
+        self.queues[queue].pending.pop_front();
+        let wait = self.engine.queue_wait(self.names.queues[queue]);
+        let own = &mut self.buffers[buffer.index()];
+        own.nodes.extend(wait);
+        own.completed = true;
     }
 
     /// Passes an event operation; the node of a signal.
-    fn run_operation(&mut self, queue: usize, locus: Locus, operation: &EventOperation) -> Option<NodeId> {
-        self.stand_at(locus);
-        self.moments.push(Moment::Event(locus));
+    fn run_operation(
+        &mut self,
+        queue: usize,
+        locus: Locus,
+        operation: &EventOperation,
+        script: Script<'_>,
+        watch: &mut impl Watch,
+    ) -> Option<NodeId> {
         let id = self.names.queues[queue];
-        match operation.kind {
+        let node = match operation.kind {
             EventOperationKind::Signal => {
                 let node = self.engine.signal_event(id);
-                self.nodes.entry(locus).or_default().push(node);
-                self.raise(operation.event, operation.value, node, Series::Queue(queue));
+                self.raise(operation.event, operation.value, node, self.queues[queue].series);
                 Some(node)
             }
             EventOperationKind::Wait => {
@@ -390,7 +403,9 @@ impl<'a> Machine<'a> {
                 self.engine.hold_queue_behind(id, gate);
                 None
             }
-        }
+        };
+        watch.see(script, Played::Event { locus, node }, &self.known());
+        node
     }
 
     fn raise(&mut self, event: EventIndex, value: u64, node: NodeId, series: Series) {
@@ -401,17 +416,18 @@ impl<'a> Machine<'a> {
 
     /// A gate for a wait whose value has been reached.
     fn pass_wait(&mut self, event: EventIndex, value: u64, also: Option<NodeId>) -> NodeId {
-        let follows = match self.resolved.get(self.waits.len()) {
+        let number = self.waits.as_ref().map_or(0, Vec::len);
+        let follows = match self.resolved.get(number) {
             Some(resolved) => resolved.clone(),
             None => match (self.signals(event, value), self.engine.clocks()) {
                 (signals, Some(clocks)) if signals.len() > 1 => clocks.meet(&signals),
                 (signals, _) => signals,
             },
         };
-        let mut after = follows.clone();
-        after.extend(also);
-        let gate = self.engine.wait_gate(&after);
-        self.waits.push(Wait { event, value, gate, follows });
+        let gate = self.engine.wait_gate(follows.iter().copied().chain(also));
+        if let Some(waits) = &mut self.waits {
+            waits.push(Wait { event, value, gate, follows });
+        }
         gate
     }
 
@@ -428,36 +444,29 @@ impl<'a> Machine<'a> {
         found.iter().map(|raise| raise.node).collect()
     }
 
-    /// Notes who still waits.
-    fn report_stuck(&mut self) {
-        for queue in &self.queues {
-            self.stuck.extend(queue.pending.front().and_then(Pending::locus));
-        }
+    /// Who still waits, of queues and of the CPU.
+    pub(crate) fn stuck(&self, script: Script<'_>) -> Vec<Locus> {
+        let mut stuck: Vec<Locus> =
+            self.queues.iter().filter_map(|queue| Some(queue.operation(script)?.0)).collect();
         // A notification that nobody triggers is no thread that waits.
         let runs = |thread: &&Thread| {
             thread.started
                 && thread.when.is_none_or(|(event, value)| self.events[event.index()].value >= value)
         };
         for thread in self.threads.iter().filter(runs) {
-            self.stuck.extend(thread.steps.front().map(|number| Locus::Step(*number)));
+            stuck.extend(thread.steps.front().map(|number| Locus::Step(*number)));
         }
+        stuck
     }
 }
 
-impl<'a> Pending<'a> {
-    const fn operation(self) -> Option<&'a EventOperation> {
-        match self {
-            Self::Item { body: BufferItem::Event(operation), .. } => Some(operation),
-            Self::Operation { operation, .. } => Some(operation),
-            _ => None,
-        }
-    }
-
-    const fn locus(&self) -> Option<Locus> {
-        match self {
-            Self::Item { buffer, item, .. } => Some(Locus::Event { buffer: *buffer, item: *item }),
-            Self::Operation { locus, .. } => Some(*locus),
-            Self::Begin { .. } | Self::End(_) => None,
-        }
+impl Queue {
+    /// The event operation that the queue comes to next, if it is one.
+    fn operation<'a>(&self, script: Script<'a>) -> Option<(Locus, &'a EventOperation)> {
+        let locus = match *self.pending.front()? {
+            Pending::Buffer { buffer, .. } => Locus::Event { buffer, item: self.at.checked_sub(1)? },
+            Pending::Operation { step, .. } => Locus::Step(step),
+        };
+        Some((locus, script.operation(locus)?))
     }
 }

@@ -13,10 +13,14 @@
 //! exactly what holds in every execution.
 //!
 //! **Stuck waits.** When nothing can go on, what still waits is reported, and nothing behind it is played.
+mod collect;
+mod known;
 mod machine;
 mod pass;
+mod script;
+mod sites;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::Engine;
 use super::clock::Clocks;
@@ -24,8 +28,15 @@ use super::link::Link;
 use super::why::Hop;
 use crate::plan::Plan;
 use crate::program::{CommandBufferIndex, Locus, Program, ResourceIndex, UnknownName, split_stage};
-use crate::{NodeId, ResourceId, Site, Stage};
-use machine::{Machine, Resolved};
+use crate::{NodeId, Site, Stage};
+use collect::{Collector, Nodes, Paths};
+use machine::Resolved;
+
+pub(crate) use known::{Known, Played, Watch};
+pub(crate) use machine::Machine;
+pub(crate) use pass::is_serial;
+pub(crate) use script::Script;
+pub(crate) use sites::Sites;
 
 /// Happens-before and visibility among all that a program does.
 ///
@@ -51,14 +62,11 @@ use machine::{Machine, Resolved};
 /// ```
 #[derive(Debug)]
 pub struct Order {
-    engine: Engine,
+    machine: Machine,
     plan: Plan,
     items: Vec<Item>,
-    nodes: HashMap<Locus, Vec<NodeId>>,
-    paths: HashMap<String, Vec<Locus>>,
-    /// By the number of a site.
-    sites: Vec<Locus>,
-    resources: Vec<ResourceId>,
+    nodes: Nodes,
+    paths: Paths,
     moments: Vec<Moment>,
     stuck: Vec<Locus>,
 }
@@ -128,15 +136,14 @@ impl Order {
     /// The program names something that it does not declare.
     pub fn without(program: &Program, without: &HashSet<Locus>) -> Result<Self, UnknownName> {
         program.check_names()?;
-        let mut resolved = Resolved::default();
-        loop {
-            let mut machine = Machine::new(program, without, &resolved);
-            machine.play();
-            match machine.narrowed() {
-                Some(narrower) => resolved = narrower,
-                None => return Ok(machine.finish()),
-            }
-        }
+        let steps = program.all_steps();
+        let script = Script::document(program, &steps).without(without);
+        let (mut machine, seen) = play_document(script, Engine::with_clocks, || Collector::new(script));
+        let mut plan = Plan::default();
+        machine.engine.take_plan(&mut plan);
+        let Collector { items, nodes, moments } = seen;
+        let (paths, stuck) = (Paths::of(script, &nodes), machine.stuck(script));
+        Ok(Self { machine, plan, items, nodes, paths, moments, stuck })
     }
 
     /// Whether `first` must have ended before `second` starts.
@@ -151,8 +158,7 @@ impl Order {
 
     /// Whether `first` is before `second` and what it writes to one resource is visible there.
     pub fn visible_to(&self, first: NodeId, second: NodeId, resource: ResourceIndex) -> bool {
-        let resource = self.resources.get(resource.index());
-        resource.is_some_and(|resource| self.engine.visible_to(first, second, *resource))
+        self.known().visible_to(first, second, resource)
     }
 
     /// A shortest chain of primitives from `first` to `second`; [`locus`](Self::locus) says where each stands.
@@ -167,7 +173,7 @@ impl Order {
 
     /// Where the primitive of a hop stands. For a serial pass and for hazard tracking: the later command.
     pub fn locus(&self, site: Site) -> Option<Locus> {
-        self.sites.get(site.0 as usize).copied()
+        self.known().locus(site)
     }
 
     /// Every work item that was released, in release order.
@@ -178,17 +184,18 @@ impl Order {
     /// The nodes at a place: the items of a command in order of their stages, the node of a step, the signal of an
     /// event operation. Nothing for what was never released.
     pub fn nodes(&self, locus: Locus) -> &[NodeId] {
-        self.nodes.get(&locus).map_or(&[], Vec::as_slice)
+        self.nodes.of(locus)
     }
 
     /// The nodes that a label path names; see [`Program::locate`]. A path with a stage behind it, `PASS.LABEL:stage`, names
     /// that one item of a command.
     pub fn named(&self, path: &str) -> Vec<NodeId> {
-        if let Some(loci) = self.paths.get(path) {
+        let loci = self.paths.named(path);
+        if !loci.is_empty() {
             return loci.iter().flat_map(|locus| self.nodes(*locus)).copied().collect();
         }
         let Some((place, stage)) = split_stage(path) else { return Vec::new() };
-        let Some(loci) = self.paths.get(place) else { return Vec::new() };
+        let loci = self.paths.named(place);
         let named = |item: &&Item| item.stage == stage && loci.contains(&item.locus);
         self.items.iter().filter(named).map(|item| item.node).collect()
     }
@@ -224,7 +231,30 @@ impl Order {
         &self.plan
     }
 
+    /// All that the play knows.
+    pub(crate) fn known(&self) -> Known<'_> {
+        self.machine.known()
+    }
+
     fn clocks(&self) -> Option<&Clocks> {
-        self.engine.clocks()
+        self.machine.engine.clocks()
+    }
+}
+
+/// Plays a document until its waits follow no more than they must, with a fresh watch for every round. The last machine
+/// and its watch.
+pub(crate) fn play_document<W: Watch>(
+    script: Script<'_>,
+    engine: impl Fn() -> Engine,
+    watch: impl Fn() -> W,
+) -> (Machine, W) {
+    let mut resolved = Resolved::default();
+    loop {
+        let (mut machine, mut watch) = (Machine::for_document(script, engine(), resolved), watch());
+        machine.play(script, &mut watch);
+        match machine.narrowed() {
+            Some(narrower) => resolved = narrower,
+            None => return (machine, watch),
+        }
     }
 }

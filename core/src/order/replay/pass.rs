@@ -1,49 +1,65 @@
 //! One pass of a program, as calls of the engine.
-use super::Item;
+use smallvec::SmallVec;
+
 use super::machine::Machine;
+use super::script::Script;
+use super::{Played, Watch};
 use crate::place::{ResourceDescriptor, ResourceShape, Tracking};
 use crate::program::{
-    Command, CommandBufferIndex, DispatchType, Locus, MemoryScope, Pass, PassItem, PassKind, Placement,
-    Primitive, Program, QueueIndex, QueueMode, ResourceDeclaration, ResourceIndex, Shape, TrackingMode, Use,
+    Command, CommandBufferIndex, DispatchType, Locus, MemoryScope, Part, Pass, PassItem, PassKind, Placement,
+    Primitive, Program, QueueIndex, QueueMode, ResourceDeclaration, ResourceIndex, Shape, TrackingMode,
 };
 use crate::{
-    Access, AccessKind, BarrierFilter, BarrierScope, Engine, Extent, FenceId, MemoryId, QueueId, ResourceId,
-    Stages,
+    Access, AccessKind, BarrierFilter, BarrierScope, Engine, Extent, FenceId, MemoryId, NodeId, QueueId,
+    ResourceId, Site, Stage, Stages,
 };
 
 /// The engine's names for what a program declares, by index.
+#[derive(Debug, Default)]
 pub(super) struct Names {
     pub(super) queues: Vec<QueueId>,
     pub(super) resources: Vec<ResourceId>,
     fences: Vec<FenceId>,
+    heaps: Vec<MemoryId>,
+    places: Vec<(MemoryId, u64)>,
 }
 
 impl Names {
-    pub(super) fn register(program: &Program, engine: &mut Engine) -> Self {
-        let queues = program.queues.iter().map(|queue| engine.add_queue(queue.mode)).collect();
-        let fences = program.fences.iter().map(|_| engine.add_fence()).collect();
-        let heaps: Vec<MemoryId> = program.heaps.iter().map(|_| engine.add_memory()).collect();
-        let mut places: Vec<(MemoryId, u64)> = Vec::new();
-        let mut resources = Vec::new();
-        for (number, declaration) in program.resources.iter().enumerate() {
-            let (memory, start) = match declaration.placement {
-                Placement::Own => (engine.add_memory(), 0),
-                Placement::Heap { heap, offset } => (heaps[heap.index()], offset),
-                Placement::SameAs(other) => places[other.index()],
-            };
-            places.push((memory, start));
-            let size = program.byte_size(ResourceIndex(number as u32));
-            resources.push(engine.add_resource(ResourceDescriptor {
-                memory,
-                bytes: start..start.saturating_add(size),
-                shape: match declaration.shape {
-                    Shape::Buffer { .. } => ResourceShape::Buffer,
-                    Shape::Texture { mips, slices, .. } => ResourceShape::Texture { mips, slices },
-                },
-                tracking: tracking(program, declaration),
-            }));
-        }
-        Self { queues, resources, fences }
+    pub(super) fn register(&mut self, program: &Program, engine: &mut Engine) {
+        self.queues = program.queues.iter().map(|queue| engine.add_queue(queue.mode)).collect();
+        self.fences = program.fences.iter().map(|_| engine.add_fence()).collect();
+        self.heaps = program.heaps.iter().map(|_| engine.add_memory()).collect();
+        (0..program.resources.len() as u32)
+            .for_each(|number| self.set_resource(ResourceIndex(number), program, engine));
+    }
+
+    /// Registers a resource whose index is the next, or was another's.
+    pub(super) fn set_resource(&mut self, index: ResourceIndex, program: &Program, engine: &mut Engine) {
+        let declaration = program.resource(index);
+        let (memory, start) = match declaration.placement {
+            Placement::Own => (engine.add_memory(), 0),
+            Placement::Heap { heap, offset } => (self.heaps[heap.index()], offset),
+            Placement::SameAs(other) => self.places[other.index()],
+        };
+        let resource = engine.add_resource(ResourceDescriptor {
+            memory,
+            bytes: start..start.saturating_add(program.byte_size(index)),
+            shape: match declaration.shape {
+                Shape::Buffer { .. } => ResourceShape::Buffer,
+                Shape::Texture { mips, slices, .. } => ResourceShape::Texture { mips, slices },
+            },
+            tracking: tracking(program, declaration),
+        });
+        put(&mut self.places, index.index(), (memory, start));
+        put(&mut self.resources, index.index(), resource);
+    }
+}
+
+/// Sets the value at an index that is there, or comes next.
+pub(super) fn put<T>(list: &mut Vec<T>, index: usize, value: T) {
+    match list.get_mut(index) {
+        Some(place) => *place = value,
+        None => list.push(value),
     }
 }
 
@@ -57,35 +73,37 @@ fn tracking(program: &Program, declaration: &ResourceDeclaration) -> Tracking {
     }
 }
 
-impl Machine<'_> {
+impl Machine {
     pub(super) fn run_pass(
         &mut self,
         queue: QueueIndex,
         buffer: CommandBufferIndex,
         number: u32,
         pass: &Pass,
+        script: Script<'_>,
+        watch: &mut impl Watch,
     ) {
-        let mode = self.program.queues[queue.index()].mode;
-        let serial = match pass.kind {
-            PassKind::Blit | PassKind::Compute { dispatch_type: Some(DispatchType::Serial) } => true,
-            PassKind::Compute { dispatch_type: None } => mode == QueueMode::Tracked,
-            PassKind::Compute { .. } | PassKind::Render { .. } => false,
-        };
+        let mode = script.program.queues[queue.index()].mode;
         let id = self.names.queues[queue.index()];
-        self.engine.begin_pass(id, serial);
-        let alone = pass.attachments_at();
-        let own = Locus::Pass { buffer, pass: number };
+        self.engine.begin_pass(id, is_serial(pass, mode));
+        let (alone, own) = (pass.attachments_at(), Locus::Pass { buffer, pass: number });
+        let first = self.buffers[buffer.index()].site;
+        let last = first + pass.items.len() as u32;
         for (item, place) in pass.items.iter().zip(0..) {
             if alone == Some(place) {
-                self.run_item(id, own, Stages::FRAGMENT, pass.own_uses());
+                self.engine.at(Site(last));
+                self.run_own(id, own, pass, script, watch);
             }
-            let locus = Locus::PassItem { buffer, pass: number, item: place };
-            if self.without.contains(&locus) {
-                continue;
-            }
-            self.stand_at(locus);
+            self.engine.at(Site(first + place));
             match item {
-                PassItem::Command(command) => self.run_command(id, locus, pass, command),
+                PassItem::Command(command) => {
+                    let first = self.run_command(id, pass, command, script.program);
+                    let count = command.work.stages().iter_stages().count() as u64;
+                    let nodes = &mut self.buffers[buffer.index()].nodes;
+                    nodes.extend((first.0..first.0 + count).map(NodeId));
+                    let locus = Locus::PassItem { buffer, pass: number, item: place };
+                    watch.see(script, Played::Item { locus, first }, &self.known());
+                }
                 PassItem::Synchronization(synchronization) => {
                     self.run_primitive(id, pass, &synchronization.primitive);
                 }
@@ -95,32 +113,37 @@ impl Machine<'_> {
             }
         }
         if alone == Some(pass.items.len() as u32) {
-            self.run_item(id, own, Stages::FRAGMENT, pass.own_uses());
+            self.engine.at(Site(last));
+            self.run_own(id, own, pass, script, watch);
         }
+        self.buffers[buffer.index()].site = last + 1;
         self.engine.end_pass(id);
     }
 
-    fn run_command(&mut self, queue: QueueId, locus: Locus, pass: &Pass, command: &Command) {
-        let uses = if command.work.is_tracked() { self.program.uses(pass, command) } else { Vec::new() };
-        self.run_item(queue, locus, command.work.stages(), uses);
+    /// The first of the command's nodes.
+    fn run_command(&mut self, queue: QueueId, pass: &Pass, command: &Command, program: &Program) -> NodeId {
+        let mut accesses = SmallVec::<[Access; 4]>::new();
+        if command.work.is_tracked() {
+            program.each_use(pass, command, |part, kind, stage| {
+                accesses.push(self.access(part, kind, stage));
+            });
+        }
+        self.engine.command(queue, command.work.stages(), &accesses)
     }
 
-    /// Work at a place, with what tracking sees of it.
-    fn run_item(&mut self, queue: QueueId, locus: Locus, stages: Stages, uses: Vec<Use>) {
-        self.stand_at(locus);
-        let access = |used: Use| Access {
-            resource: self.names.resources[used.part.resource.index()],
-            extent: used.part.extent,
-            kind: used.kind,
-            stage: used.stage,
-        };
-        let accesses: Vec<Access> = uses.into_iter().map(access).collect();
-        let mut node = self.engine.command(queue, stages, &accesses);
-        for stage in stages.iter_stages() {
-            self.items.push(Item { node, locus, stage });
-            self.nodes.entry(locus).or_default().push(node);
-            node.0 += 1;
-        }
+    /// The work of a render pass without draws.
+    fn run_own(&mut self, queue: QueueId, locus: Locus, pass: &Pass, script: Script<'_>, watch: &mut impl Watch) {
+        let Locus::Pass { buffer, .. } = locus else { return };
+        let mut accesses = SmallVec::<[Access; 4]>::new();
+        pass.each_own_use(|part, kind, stage| accesses.push(self.access(part, kind, stage)));
+        let first = self.engine.command(queue, Stages::FRAGMENT, &accesses);
+        self.buffers[buffer.index()].nodes.push(first);
+        watch.see(script, Played::Item { locus, first }, &self.known());
+    }
+
+    fn access(&self, part: &Part, kind: AccessKind, stage: Stage) -> Access {
+        let resource = self.names.resources[part.resource.index()];
+        Access { resource, extent: part.extent.clone(), kind, stage }
     }
 
     /// A declaration protects later kernels of a compute pass, and every stage of later draws: in a render pass it names no
@@ -179,5 +202,14 @@ impl Machine<'_> {
                 }
             }
         }
+    }
+}
+
+/// Whether each command of a pass waits for the one before.
+pub(crate) fn is_serial(pass: &Pass, mode: QueueMode) -> bool {
+    match pass.kind {
+        PassKind::Blit | PassKind::Compute { dispatch_type: Some(DispatchType::Serial) } => true,
+        PassKind::Compute { dispatch_type: None } => mode == QueueMode::Tracked,
+        PassKind::Compute { .. } | PassKind::Render { .. } => false,
     }
 }
