@@ -38,6 +38,14 @@ pub struct Clocks {
     has_named: bool,
 }
 
+/// Where a node stands, for questions about it as the earlier of two: its chain and its number. It outlives what is
+/// remembered of the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Point {
+    pub(crate) chain: u32,
+    pub(crate) number: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) kind: NodeKind,
@@ -108,6 +116,15 @@ impl Clocks {
     /// between them passes through a visibility operation for buffers, and some path through one for textures.
     pub fn visible(&self, first: NodeId, second: NodeId) -> bool {
         self.marks(first, second).is_some_and(|marks| marks.buffers.min(marks.textures) > first.0)
+    }
+
+    pub(crate) fn point(&self, node: NodeId) -> Option<Point> {
+        Some(Point { chain: self.record(node)?.chain, number: node.0 })
+    }
+
+    pub(crate) fn is_before(&self, first: Point, second: NodeId) -> bool {
+        let marks = self.record(second).and_then(|record| record.clock.marks(first.chain));
+        marks.is_some_and(|marks| marks.ordered > first.number)
     }
 
     pub(super) fn visible_kind(&self, first: NodeId, second: NodeId, kind: Reach) -> bool {

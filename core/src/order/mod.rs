@@ -38,6 +38,7 @@ mod tracking;
 mod why;
 
 pub use clock::Clocks;
+pub(crate) use clock::Point;
 pub use engine::Engine;
 pub use link::{Link, Primitive};
 pub use memory_barrier::BarrierFilter;

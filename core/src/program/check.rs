@@ -2,7 +2,10 @@
 //!
 //! A builder's programs do; one read from elsewhere, or put together by hand, may not. Everything that follows a
 //! program's names asks here first, and then need not ask at every step.
-use super::{BufferItem, MemoryScope, PassItem, Placement, Primitive, Program, Step, Work};
+use super::{
+    BufferItem, CommandBuffer, MemoryScope, Part, PassItem, Placement, Primitive, Program,
+    ResourceDeclaration, Step, Work,
+};
 
 /// A program names something that it does not declare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -16,98 +19,124 @@ pub struct UnknownName {
     pub declared: usize,
 }
 
+/// Says whether a name of a kind has a declaration.
+pub(crate) type Known<'a> = &'a dyn Fn(&'static str, u32) -> Result<(), UnknownName>;
+
 impl Program {
     /// Whether every name has a declaration; a resource that shares another's memory comes after it.
     ///
     /// # Errors
     /// The first name that has none.
     pub fn check_names(&self) -> Result<(), UnknownName> {
+        let known = |what, index| self.is_declared(what, index);
         for (number, resource) in self.resources.iter().enumerate() {
-            known("device", resource.device.0, self.devices.len())?;
-            match resource.placement {
-                Placement::Own => {}
-                Placement::Heap { heap, .. } => known("heap", heap.0, self.heaps.len())?,
-                Placement::SameAs(other) => known("resource", other.0, number)?,
+            resource.check(&known)?;
+            if let Placement::SameAs(other) = resource.placement
+                && other.index() >= number
+            {
+                return Err(UnknownName { what: "resource", index: other.0, declared: number });
             }
         }
-        for queue in &self.queues {
-            known("device", queue.device.0, self.devices.len())?;
-        }
-        for buffer in &self.command_buffers {
-            known("queue", buffer.queue.0, self.queues.len())?;
-            for item in &buffer.items {
-                match item {
-                    BufferItem::Event(operation) => known("event", operation.event.0, self.events.len())?,
-                    BufferItem::Pass(pass) => {
-                        let attachments = pass.attachments().map(|attachment| attachment.texture.resource.0);
-                        self.known_resources(attachments)?;
-                        pass.items.iter().try_for_each(|item| self.check_pass_item(item))?;
-                    }
-                }
-            }
-        }
-        self.all_steps().into_iter().try_for_each(|step| self.check_step(step))
+        self.queues.iter().try_for_each(|queue| known("device", queue.device.0))?;
+        self.command_buffers.iter().try_for_each(|buffer| buffer.check(&known))?;
+        self.all_steps().into_iter().try_for_each(|step| step.check(&known))
     }
 
-    fn check_pass_item(&self, item: &PassItem) -> Result<(), UnknownName> {
-        match item {
-            PassItem::UseResource { resource, .. } => self.known_resources([resource.0]),
-            PassItem::Synchronization(synchronization) => match &synchronization.primitive {
-                Primitive::UpdateFence { fence, .. } | Primitive::WaitForFence { fence, .. } => {
-                    known("fence", fence.0, self.fences.len())
-                }
-                Primitive::MemoryBarrier { scope: MemoryScope::Resources(resources), .. } => {
-                    self.known_resources(resources.iter().map(|resource| resource.0))
-                }
-                _ => Ok(()),
-            },
-            PassItem::Command(command) => match &command.work {
-                Work::Copy { from, to } => self.known_resources([from.resource.0, to.resource.0]),
-                Work::Fill { to, .. } => self.known_resources([to.resource.0]),
-                Work::GenerateMipmaps { texture } | Work::Optimize { texture, .. } => {
-                    self.known_resources([texture.0])
-                }
-                Work::Synchronize { resource } => self.known_resources([resource.0]),
-                Work::Dispatch { reads, writes, atomics, .. } => {
-                    let parts = reads.iter().chain(writes).chain(atomics);
-                    self.known_resources(parts.map(|part| part.resource.0))
-                }
-                Work::Draw { vertex_reads, vertex_writes, fragment_reads, fragment_writes } => {
-                    let vertex = vertex_reads.iter().chain(vertex_writes);
-                    let parts = vertex.chain(fragment_reads).chain(fragment_writes);
-                    self.known_resources(parts.map(|part| part.resource.0))
-                }
-            },
-        }
-    }
-
-    fn check_step(&self, step: &Step) -> Result<(), UnknownName> {
-        let buffers = self.command_buffers.len();
-        match step {
-            Step::Write(part) | Step::Read(part) | Step::DidModify(part) => {
-                self.known_resources([part.resource.0])
-            }
-            Step::MakeAliasable(resource) => self.known_resources([resource.0]),
-            Step::Commit(all) => all.iter().try_for_each(|buffer| known("command buffer", buffer.0, buffers)),
-            Step::Enqueue(buffer) | Step::WaitUntilCompleted(buffer) => {
-                known("command buffer", buffer.0, buffers)
-            }
-            Step::QueueEvent { queue, operation } => {
-                known("queue", queue.0, self.queues.len())?;
-                known("event", operation.event.0, self.events.len())
-            }
-            Step::SetSignaledValue { event, .. }
-            | Step::WaitUntilSignaled { event, .. }
-            | Step::Notify { event, .. } => known("event", event.0, self.events.len()),
-            Step::Thread { .. } => Ok(()),
-        }
-    }
-
-    fn known_resources(&self, resources: impl IntoIterator<Item = u32>) -> Result<(), UnknownName> {
-        resources.into_iter().try_for_each(|index| known("resource", index, self.resources.len()))
+    fn is_declared(&self, what: &'static str, index: u32) -> Result<(), UnknownName> {
+        let declared = match what {
+            "device" => self.devices.len(),
+            "queue" => self.queues.len(),
+            "heap" => self.heaps.len(),
+            "resource" => self.resources.len(),
+            "fence" => self.fences.len(),
+            "event" => self.events.len(),
+            _ => self.command_buffers.len(),
+        };
+        if (index as usize) < declared { Ok(()) } else { Err(UnknownName { what, index, declared }) }
     }
 }
 
-const fn known(what: &'static str, index: u32, declared: usize) -> Result<(), UnknownName> {
-    if (index as usize) < declared { Ok(()) } else { Err(UnknownName { what, index, declared }) }
+impl ResourceDeclaration {
+    pub(crate) fn check(&self, known: Known<'_>) -> Result<(), UnknownName> {
+        known("device", self.device.0)?;
+        match self.placement {
+            Placement::Own => Ok(()),
+            Placement::Heap { heap, .. } => known("heap", heap.0),
+            Placement::SameAs(other) => known("resource", other.0),
+        }
+    }
+}
+
+impl CommandBuffer {
+    pub(crate) fn check(&self, known: Known<'_>) -> Result<(), UnknownName> {
+        known("queue", self.queue.0)?;
+        for item in &self.items {
+            match item {
+                BufferItem::Event(operation) => known("event", operation.event.0)?,
+                BufferItem::Pass(pass) => {
+                    pass.attachments().try_for_each(|attachment| attachment.texture.check(known))?;
+                    pass.items.iter().try_for_each(|item| item.check(known))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PassItem {
+    fn check(&self, known: Known<'_>) -> Result<(), UnknownName> {
+        let all = |parts: &[Part]| parts.iter().try_for_each(|part| part.check(known));
+        match self {
+            Self::UseResource { resource, .. } => known("resource", resource.0),
+            Self::Synchronization(synchronization) => match &synchronization.primitive {
+                Primitive::UpdateFence { fence, .. } | Primitive::WaitForFence { fence, .. } => {
+                    known("fence", fence.0)
+                }
+                Primitive::MemoryBarrier { scope: MemoryScope::Resources(resources), .. } => {
+                    resources.iter().try_for_each(|resource| known("resource", resource.0))
+                }
+                _ => Ok(()),
+            },
+            Self::Command(command) => match &command.work {
+                Work::Copy { from, to } => from.check(known).and_then(|()| to.check(known)),
+                Work::Fill { to, .. } => to.check(known),
+                Work::GenerateMipmaps { texture } | Work::Optimize { texture, .. } => {
+                    known("resource", texture.0)
+                }
+                Work::Synchronize { resource } => known("resource", resource.0),
+                Work::Dispatch { reads, writes, atomics, .. } => {
+                    [reads, writes, atomics].into_iter().try_for_each(|parts| all(parts))
+                }
+                Work::Draw { vertex_reads, vertex_writes, fragment_reads, fragment_writes } => {
+                    let parts = [vertex_reads, vertex_writes, fragment_reads, fragment_writes];
+                    parts.into_iter().try_for_each(|parts| all(parts))
+                }
+            },
+        }
+    }
+}
+
+impl Step {
+    pub(crate) fn check(&self, known: Known<'_>) -> Result<(), UnknownName> {
+        match self {
+            Self::Write(part) | Self::Read(part) | Self::DidModify(part) => part.check(known),
+            Self::MakeAliasable(resource) => known("resource", resource.0),
+            Self::Commit(all) => all.iter().try_for_each(|buffer| known("command buffer", buffer.0)),
+            Self::Enqueue(buffer) | Self::WaitUntilCompleted(buffer) => known("command buffer", buffer.0),
+            Self::QueueEvent { queue, operation } => {
+                known("queue", queue.0)?;
+                known("event", operation.event.0)
+            }
+            Self::SetSignaledValue { event, .. }
+            | Self::WaitUntilSignaled { event, .. }
+            | Self::Notify { event, .. } => known("event", event.0),
+            Self::Thread { .. } => Ok(()),
+        }
+    }
+}
+
+impl Part {
+    fn check(&self, known: Known<'_>) -> Result<(), UnknownName> {
+        known("resource", self.resource.0)
+    }
 }

@@ -42,19 +42,21 @@ impl Program {
     /// ```
     pub fn uses(&self, pass: &Pass, command: &Command) -> Vec<Use> {
         let mut uses = Vec::new();
-        self.each_use(pass, command, |part, kind, stage| uses.push(Use { part: part.clone(), kind, stage }));
+        self.each_use(pass, command, |part, kind, stage, _| {
+            uses.push(Use { part: part.clone(), kind, stage });
+        });
         uses
     }
 
-    /// [`uses`](Self::uses), one after another.
+    /// [`uses`](Self::uses), one after another, each with whether it is that of an attachment.
     pub(crate) fn each_use(
         &self,
         pass: &Pass,
         command: &Command,
-        mut each: impl FnMut(&Part, AccessKind, Stage),
+        mut each: impl FnMut(&Part, AccessKind, Stage, bool),
     ) {
         let mut add = |parts: &[Part], kind, stage| {
-            parts.iter().filter(|part| is_something(part)).for_each(|part| each(part, kind, stage));
+            parts.iter().filter(|part| is_something(part)).for_each(|part| each(part, kind, stage, false));
         };
         let one = core::slice::from_ref::<Part>;
         match &command.work {
@@ -80,9 +82,10 @@ impl Program {
                 add(vertex_writes, AccessKind::Write, Stage::Vertex);
                 add(fragment_reads, AccessKind::Read, Stage::Fragment);
                 add(fragment_writes, AccessKind::Write, Stage::Fragment);
-                for attachment in pass.attachments() {
-                    add(one(&attachment.texture), loads(attachment), Stage::Fragment);
-                }
+                let some = pass.attachments().filter(|attachment| is_something(&attachment.texture));
+                some.for_each(|attachment| {
+                    each(&attachment.texture, loads(attachment), Stage::Fragment, true)
+                });
             }
             Work::Synchronize { resource } => add(&[resource.whole()], AccessKind::Read, Stage::Blit),
             Work::Optimize { texture, .. } => add(&[texture.whole()], AccessKind::ReadWrite, Stage::Blit),

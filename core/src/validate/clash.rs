@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use super::finding::{Clash, Finding, Kind, Spot, Touch};
 use super::gap;
 use super::history::{Fault, History};
-use super::walk::{Deed, Mark};
+use super::walk::{Deed, Mark, Scene};
 use crate::program::{Program, ResourceIndex, Shape};
-use crate::{Conflict, Extent, Order};
+use crate::{Conflict, Extent};
 
 /// Watches the deeds of a program for races and stale accesses.
+#[derive(Debug, Default)]
 pub(super) struct Clashes {
     history: History,
 }
@@ -22,19 +23,9 @@ struct Pair {
 }
 
 impl Clashes {
-    pub(super) fn new(memories: usize) -> Self {
-        Self { history: History::new(memories) }
-    }
-
-    pub(super) fn see(
-        &mut self,
-        deed: &Deed<'_>,
-        program: &Program,
-        order: &Order,
-        findings: &mut Vec<Finding>,
-    ) {
-        let mut pairs: BTreeMap<(u32, Fault, ResourceIndex), Pair> = BTreeMap::new();
-        self.history.see(deed.touches(), order, |earlier, later, fault| {
+    pub(super) fn see(&mut self, deed: &Deed<'_>, scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+        let mut pairs: BTreeMap<(u64, Fault, ResourceIndex), Pair> = BTreeMap::new();
+        self.history.see(deed.touches(), &scene.known, |earlier, later, fault| {
             let Some(conflict) = earlier.kind.conflict(later.kind) else { return };
             let start = earlier.place.start.max(later.place.start);
             let pair = pairs.entry((earlier.serial, fault, later.resource)).or_insert_with(|| Pair {
@@ -56,7 +47,7 @@ impl Clashes {
         });
         for ((_, fault, resource), mut pair) in pairs {
             pair.conflicts.sort_by_key(|conflict| rank(*conflict));
-            findings.push(finding(program, order, fault, resource, pair));
+            findings.push(finding(scene, fault, resource, pair));
         }
     }
 }
@@ -70,13 +61,13 @@ pub(super) const fn rank(conflict: Conflict) -> u8 {
     }
 }
 
-fn finding(program: &Program, order: &Order, fault: Fault, resource: ResourceIndex, pair: Pair) -> Finding {
+fn finding(scene: &Scene<'_>, fault: Fault, resource: ResourceIndex, pair: Pair) -> Finding {
     let Pair { earlier, later, conflicts, .. } = pair;
     let gap = match fault {
-        Fault::Race => gap::of_race(program, order, &earlier, &later),
-        Fault::Stale => gap::of_stale(program, order, &earlier, &later),
+        Fault::Race => gap::of_race(scene, &earlier, &later),
+        Fault::Stale => gap::of_stale(scene, &earlier, &later),
     };
-    let extent = Some(common(program, &earlier, &later));
+    let extent = Some(common(scene.program, &earlier, &later));
     let (first, second) = (Some(Spot::from(earlier.locus)), Some(Spot::from(later.locus)));
     let clash = Clash { conflicts, first: touch(earlier), second: touch(later), gap };
     let kind = match fault {

@@ -15,8 +15,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::spans::Spans;
-use super::walk::{self, Layout, Mark};
+use super::walk::{self, Layout, Mark, at};
 use super::{history, race, stale};
+use crate::order::{Known, Script};
 use crate::program::{Locus, Program, ResourceIndex};
 use crate::{AccessKind, Moment, NodeId, Order, Stage};
 
@@ -87,16 +88,17 @@ impl Conflicts {
             _ => None,
         });
         let of_steps = steps.filter_map(|locus| Some((*order.nodes(locus).first()?, locus))).collect();
-        let memories = (0..layout.memories()).map(|_| Spans::default()).collect();
         let mut seen = Seen {
-            order,
             of_steps,
             marks: Vec::new(),
             entries: Vec::new(),
-            memories,
+            memories: Vec::new(),
+            order,
+            known: order.known(),
             found: Self::default(),
         };
-        walk::walk(program, order, &layout, |deed| {
+        let all = program.all_steps();
+        walk::walk(Script::document(program, &all), order, &layout, |deed| {
             if !without.contains(&deed.locus) {
                 seen.see(deed.touches());
             }
@@ -107,6 +109,7 @@ impl Conflicts {
 
 struct Seen<'a> {
     order: &'a Order,
+    known: Known<'a>,
     of_steps: HashMap<NodeId, Locus>,
     marks: Vec<Mark>,
     entries: Vec<Entry>,
@@ -139,11 +142,11 @@ impl Seen<'_> {
         let mut memories = std::mem::take(&mut self.memories);
         for number in first..self.marks.len() {
             let (memory, place) = (self.marks[number].memory, self.marks[number].place.clone());
-            memories[memory].over(&place, |_, frontier| self.compare(frontier, number));
+            at(&mut memories, memory).over(&place, |_, frontier| self.compare(frontier, number));
         }
         for number in first..self.marks.len() {
             let (memory, place) = (self.marks[number].memory, self.marks[number].place.clone());
-            memories[memory].over(&place, |_, frontier| self.add(frontier, number));
+            at(&mut memories, memory).over(&place, |_, frontier| self.add(frontier, number));
         }
         self.memories = memories;
     }
@@ -190,11 +193,11 @@ impl Seen<'_> {
         if !history::conflict(x, y) {
             // What the CPU's copy of a managed resource lacks is told as such; the order is needed all the same.
             let brought = y.managed_read && x.stage.is_some() && x.kind.writes() && x.meets(y);
-            return if brought && !race::is(x, y, self.order) { Fate::Kept } else { Fate::None };
+            return if brought && !race::is(x, y, &self.known) { Fate::Kept } else { Fate::None };
         }
-        if race::is(x, y, self.order) {
+        if race::is(x, y, &self.known) {
             Fate::Racing
-        } else if stale::is(x, y, self.order) {
+        } else if stale::is(x, y, &self.known) {
             Fate::Stale
         } else {
             Fate::Kept
@@ -212,10 +215,10 @@ impl Seen<'_> {
     }
 
     fn end(&self, mark: &Mark) -> Option<End> {
-        let own = self.order.nodes(mark.locus).iter().position(|node| *node == mark.node);
+        let own = self.order.nodes(mark.locus).iter().position(|node| *node == mark.node());
         let (at, number) = match own {
             Some(number) => (mark.locus, number),
-            None => (*self.of_steps.get(&mark.node)?, 0),
+            None => (*self.of_steps.get(&mark.node())?, 0),
         };
         Some(End { locus: mark.locus, stage: mark.stage, at, number: u8::try_from(number).ok()? })
     }

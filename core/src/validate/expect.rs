@@ -7,6 +7,7 @@ use super::history;
 use super::race;
 use super::walk::{self, Layout, Mark};
 use crate::advise;
+use crate::order::Script;
 use crate::program::{
     BufferItem, CommandBufferIndex, Expectation, Locus, Program, RaceKind, ResourceIndex, Step, split_stage,
 };
@@ -174,7 +175,8 @@ impl Held<'_> {
     ) -> bool {
         let mut marks: Vec<Mark> = Vec::new();
         let layout = Layout::of(self.program);
-        walk::walk(self.program, self.order, &layout, |deed| marks.extend_from_slice(deed.touches()));
+        let (script, known) = (Script::document(self.program, &self.steps), self.order.known());
+        walk::walk(script, self.order, &layout, |deed| marks.extend_from_slice(deed.touches()));
         let named = |path: Option<&str>, mark: &Mark| {
             path.is_none_or(|path| self.touches(path, Some(Spot::from(mark.locus)), mark.stage))
         };
@@ -185,7 +187,7 @@ impl Held<'_> {
                 && x.place.start.max(y.place.start) < x.place.end.min(y.place.end)
                 && kind.is_none_or(|kind| fits(kind, x.kind, y.kind))
                 && history::conflict(x, y)
-                && race::is(x, y, self.order)
+                && race::is(x, y, &known)
         };
         let seconds: Vec<&Mark> = marks.iter().filter(|mark| named(second, mark)).collect();
         marks.iter().filter(|mark| named(first, mark)).any(|x| seconds.iter().any(|y| pair(x, y)))

@@ -4,12 +4,12 @@
 //! order the two if one thing about it were different? The nearest miss is a wrong stage, then a wrong place, then a
 //! primitive of the wrong scope.
 use super::finding::Gap;
-use super::walk::Mark;
+use super::walk::{Mark, Scene};
 use crate::program::{
-    CommandBufferIndex, FenceIndex, Locus, Pass, PassItem, Placement, Primitive, Program, QueueMode, Step,
+    CommandBufferIndex, FenceIndex, Locus, Pass, PassItem, Placement, Primitive, Program, QueueMode,
     TrackingMode,
 };
-use crate::{Order, Primitive as Made, Stage, Stages};
+use crate::{Primitive as Made, Stage, Stages};
 
 /// A mark's place in a pass. Items are counted with the attachments' own item where the pass has one.
 struct Stand<'a> {
@@ -30,11 +30,12 @@ enum Near {
     Scope,
 }
 
-pub(super) fn of_race(program: &Program, order: &Order, earlier: &Mark, later: &Mark) -> Gap {
+pub(super) fn of_race(scene: &Scene<'_>, earlier: &Mark, later: &Mark) -> Gap {
+    let program = scene.program;
     let (first, second) = match (stand(program, earlier), stand(program, later)) {
         (Some(first), Some(second)) => (first, second),
         (Some(_), None) => return Gap::NotWaited,
-        (None, Some(second)) => return cpu_first(program, second.buffer, later.locus, earlier.locus, order),
+        (None, Some(second)) => return cpu_first(scene, second.buffer, earlier),
         (None, None) => return Gap::Nothing,
     };
     let queue = |stand: &Stand<'_>| program.command_buffers[stand.buffer.index()].queue;
@@ -59,14 +60,14 @@ pub(super) fn of_race(program: &Program, order: &Order, earlier: &Mark, later: &
 }
 
 /// The primitive that ordered the two without visibility.
-pub(super) fn of_stale(program: &Program, order: &Order, earlier: &Mark, later: &Mark) -> Gap {
-    let hops = order.why(earlier.node, later.node).unwrap_or_default();
+pub(super) fn of_stale(scene: &Scene<'_>, earlier: &Mark, later: &Mark) -> Gap {
+    let hops = scene.known.why(earlier.point, later.node()).unwrap_or_default();
     for hop in &hops {
-        let Some(locus) = order.locus(hop.link.site) else { continue };
+        let Some(locus) = scene.known.locus(hop.link.site) else { continue };
         match hop.link.primitive {
             Made::MemoryBarrier => return Gap::OtherResources(locus),
             Made::IntraPassBarrier | Made::ConsumerBarrier | Made::ProducerBarrier
-                if hides(program, locus) =>
+                if hides(scene.program, locus) =>
             {
                 return Gap::ExecutionOnly(locus);
             }
@@ -264,20 +265,10 @@ fn fence_miss(
 }
 
 /// The CPU touches what a commit before it has handed to the GPU, or nobody told the GPU to wait for the CPU.
-fn cpu_first(program: &Program, buffer: CommandBufferIndex, later: Locus, step: Locus, order: &Order) -> Gap {
-    let steps = program.all_steps();
-    let commits = |locus: Locus| match locus {
-        Locus::Step(number) => {
-            matches!(steps.get(number as usize), Some(Step::Commit(all)) if all.contains(&buffer))
-        }
-        _ => false,
-    };
-    let commit = (0..steps.len() as u32).map(Locus::Step).find(|locus| commits(*locus));
-    let node = |locus: Locus| order.nodes(locus).first().copied();
-    match (commit.and_then(node), node(step), node(later)) {
-        (Some(commit), Some(step), Some(_)) if order.ordered(commit, step) => Gap::AfterCommit,
-        _ => Gap::Nothing,
-    }
+fn cpu_first(scene: &Scene<'_>, buffer: CommandBufferIndex, step: &Mark) -> Gap {
+    let commit = scene.commits.get(buffer.index()).copied().flatten();
+    let before = |commit| scene.known.ordered(scene.known.point(commit), step.node());
+    if commit.is_some_and(before) { Gap::AfterCommit } else { Gap::Nothing }
 }
 
 /// Why hazard tracking, which the resource has or could have, did not order the two.

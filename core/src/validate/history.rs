@@ -15,16 +15,23 @@
 //! between neighbours: mending those mends the rest. Where everything is ordered, the frontier of a byte is its last
 //! write and the reads since.
 //!
+//! Readers may be many with nothing between them. Those of one pass and stage with no primitive between them, on an explicit
+//! queue, are a *crowd*: whatever comes before or after one of them comes before or after all. A few of a crowd are
+//! remembered and told. Of accesses that nothing orders, whether of a crowd or not, no more than some hundreds are
+//! remembered: a frontier is bounded.
+//!
 //! Attachments are written in the order of the draws, pixel by pixel, with no synchronization (rule 1.3.7): within a
 //! pass they do not conflict, and a later draw stands for an earlier one.
 use smallvec::SmallVec;
 
 use super::spans::Spans;
-use super::walk::Mark;
+use super::walk::{Mark, at};
 use super::{race, stale};
-use crate::{AccessKind, Order};
+use crate::AccessKind;
+use crate::order::Known;
 
 /// What is known of all memories.
+#[derive(Debug, Default)]
 pub(super) struct History {
     memories: Vec<Spans<Frontier>>,
 }
@@ -36,7 +43,9 @@ struct Frontier {
 
 impl PartialEq for Frontier {
     fn eq(&self, other: &Self) -> bool {
-        let key = |mark: &Mark| (mark.node, mark.resource, mark.kind, mark.place.start, mark.place.end);
+        let key = |mark: &Mark| {
+            (mark.serial, mark.stage, mark.resource, mark.kind, mark.place.start, mark.place.end)
+        };
         self.marks.len() == other.marks.len()
             && self.marks.iter().zip(&other.marks).all(|(a, b)| key(a) == key(b) && a.extent == b.extent)
     }
@@ -50,57 +59,76 @@ pub(super) enum Fault {
 }
 
 impl History {
-    pub(super) fn new(memories: usize) -> Self {
-        Self { memories: (0..memories).map(|_| Spans::default()).collect() }
-    }
-
     /// Tells every clash of a deed's accesses with the frontiers they meet, then makes them part of these.
-    pub(super) fn see(&mut self, marks: &[Mark], order: &Order, mut tell: impl FnMut(&Mark, &Mark, Fault)) {
+    pub(super) fn see(
+        &mut self,
+        marks: &[Mark],
+        known: &Known<'_>,
+        mut tell: impl FnMut(&Mark, &Mark, Fault),
+    ) {
         for mark in marks {
-            self.memories[mark.memory].over(&mark.place, |_, frontier| {
-                frontier.compare(mark, order, &mut tell);
+            at(&mut self.memories, mark.memory).over(&mark.place, |_, frontier| {
+                frontier.compare(mark, known, &mut tell);
             });
         }
         for mark in marks {
-            self.memories[mark.memory].over(&mark.place, |_, frontier| frontier.add(mark, order));
+            at(&mut self.memories, mark.memory).over(&mark.place, |_, frontier| frontier.add(mark, known));
         }
     }
 }
 
 impl Frontier {
-    fn compare(&self, mark: &Mark, order: &Order, tell: &mut impl FnMut(&Mark, &Mark, Fault)) {
+    fn compare(&self, mark: &Mark, known: &Known<'_>, tell: &mut impl FnMut(&Mark, &Mark, Fault)) {
         for earlier in &self.marks {
-            if let Some(fault) = fault(earlier, mark, order)
-                && !self.marks.iter().any(|other| stands_for(other, earlier, order))
-            {
+            if let Some(fault) = fault(earlier, mark, known) {
                 tell(earlier, mark, fault);
             }
         }
     }
 
-    fn add(&mut self, mark: &Mark, order: &Order) {
-        if mark.kind.writes() && mark.kind != AccessKind::Atomic {
-            self.marks.retain(|earlier| !stands_for(mark, earlier, order));
-        } else {
-            // Reads may be many and none before another; looking at the latest is enough to keep a sequence short.
-            let skip = self.marks.len().saturating_sub(LOOKED_AT);
-            let mut place = 0;
-            self.marks.retain(|earlier| {
-                place += 1;
-                place <= skip || !stands_for(mark, earlier, order)
-            });
+    fn add(&mut self, mark: &Mark, known: &Known<'_>) {
+        let crowd =
+            self.marks.iter().rev().take(CROWD_MOST).take_while(|earlier| alike(earlier, mark)).count();
+        if crowd == CROWD_MOST {
+            // Whatever races with this one races with all of them, and has been told or will be.
+            return;
         }
-        if mark.kind.writes() && self.marks.len() > RACING_MOST {
+        // What another of its crowd stands for is gone already.
+        if crowd == 0 {
+            self.marks.retain(|earlier| !stands_for(mark, earlier, known));
+        }
+        if self.marks.len() > RACING_MOST {
+            self.shorten(mark, known);
+        }
+        self.marks.push(mark.clone());
+    }
+
+    #[cold]
+    fn shorten(&mut self, mark: &Mark, known: &Known<'_>) {
+        if mark.kind.writes() {
             // Each of them that conflicts with the new one has been told.
             let mut over = self.marks.len() - RACING_MOST;
             self.marks.retain(|earlier| {
-                let told = over > 0 && fault(earlier, mark, order).is_some();
+                let told = over > 0 && fault(earlier, mark, known).is_some();
                 over -= usize::from(told);
                 !told
             });
         }
-        self.marks.push(mark.clone());
+        if self.marks.len() >= UNORDERED_MOST {
+            self.marks.drain(..UNORDERED_MOST / 2);
+        }
     }
+}
+
+/// Whether two accesses are of one crowd and touch the same: ordered with the same, unordered with the same.
+fn alike(earlier: &Mark, later: &Mark) -> bool {
+    later.crowd.is_some()
+        && earlier.crowd == later.crowd
+        && earlier.kind == later.kind
+        && matches!(later.kind, AccessKind::Read | AccessKind::Atomic)
+        && earlier.stage == later.stage
+        && earlier.resource == later.resource
+        && earlier.extent == later.extent
 }
 
 /// Whether two accesses that share a place conflict at all.
@@ -115,18 +143,18 @@ pub(super) fn conflict(earlier: &Mark, later: &Mark) -> bool {
         && earlier.meets(later)
 }
 
-fn fault(earlier: &Mark, later: &Mark, order: &Order) -> Option<Fault> {
+fn fault(earlier: &Mark, later: &Mark, known: &Known<'_>) -> Option<Fault> {
     if !conflict(earlier, later) {
         None
-    } else if race::is(earlier, later, order) {
+    } else if race::is(earlier, later, known) {
         Some(Fault::Race)
     } else {
-        stale::is(earlier, later, order).then_some(Fault::Stale)
+        stale::is(earlier, later, known).then_some(Fault::Stale)
     }
 }
 
 /// Whether `later` stands for `earlier` where their places meet.
-fn stands_for(later: &Mark, earlier: &Mark, order: &Order) -> bool {
+fn stands_for(later: &Mark, earlier: &Mark, known: &Known<'_>) -> bool {
     let same_pass = earlier.attachment.is_some() && earlier.attachment == later.attachment;
     let class = match later.kind {
         AccessKind::Write | AccessKind::ReadWrite => true,
@@ -135,9 +163,12 @@ fn stands_for(later: &Mark, earlier: &Mark, order: &Order) -> bool {
     class
         && earlier.serial < later.serial
         && later.contains(earlier)
-        && (same_pass || order.ordered(earlier.node, later.node))
+        && (same_pass || known.ordered(earlier.point, later.node()))
 }
 
-const LOOKED_AT: usize = 16;
+/// So many of a crowd of readers are remembered: the rest are ordered as these are.
+const CROWD_MOST: usize = 16;
 /// Beyond this many accesses that race on the same bytes, the oldest are let go once they have been told.
 const RACING_MOST: usize = 64;
+/// More accesses of the same bytes that nothing orders are not remembered: the older half is let go.
+const UNORDERED_MOST: usize = 256;

@@ -25,8 +25,10 @@ mod expect;
 mod finding;
 mod gap;
 mod history;
+mod judge;
 mod managed;
 mod misuse;
+mod online;
 mod race;
 mod spans;
 mod stale;
@@ -40,14 +42,14 @@ pub use finding::{
     Touch, Uninitialized,
 };
 
-use clash::Clashes;
-use managed::Copies;
-use misuse::Aliasing;
-use uninitialized::Initialization;
-use walk::Layout;
+pub use online::{Online, Refused, ThreadIndex};
 
-use crate::Order;
-use crate::program::{Locus, Program, UnknownName};
+use judge::Judge;
+use stuck::Progress;
+
+use crate::order::{Script, play_document};
+use crate::program::{CommandBufferIndex, Locus, Program, ResourceIndex, UnknownName};
+use crate::{Engine, Order};
 
 /// Everything that is wrong with a program, in the order of the places it is about. Empty for a clean one.
 ///
@@ -72,25 +74,45 @@ use crate::program::{Locus, Program, UnknownName};
 /// # Errors
 /// The program names something that it does not declare.
 pub fn validate(program: &Program) -> Result<Vec<Finding>, UnknownName> {
-    Ok(validate_order(program, &Order::of(program)?))
+    program.check_names()?;
+    let steps = program.all_steps();
+    let script = Script::document(program, &steps);
+    let (machine, judge) = play_document(script, Engine::for_judging, || Judge::of(program));
+    let (stuck, mut findings) = (machine.stuck(script), Vec::new());
+    if !stuck.is_empty() {
+        // Which of many things keeps it is worth a second look.
+        let progress = Progress::of(program, &Order::of(program)?);
+        stuck::find(script, &stuck, &progress, &mut findings);
+    }
+    Ok(sorted(script, judge, findings))
 }
 
 /// [`validate`], for a program whose order is there. `order` must be the program's own.
 pub fn validate_order(program: &Program, order: &Order) -> Vec<Finding> {
-    let layout = Layout::of(program);
+    let steps = program.all_steps();
+    let script = Script::document(program, &steps);
+    let (mut judge, known) = (Judge::of(program), order.known());
+    order.replay(script, |played| judge.look(script, played, &known));
     let mut findings = Vec::new();
-    stuck::find(program, order, &mut findings);
-    misuse::find(program, order, &mut findings);
-    let mut clashes = Clashes::new(layout.memories());
-    let mut copies = Copies::new(program, &layout);
-    let mut initialization = Initialization::new(program, &layout);
-    let mut aliasing = Aliasing::default();
-    walk::walk(program, order, &layout, |deed| {
-        clashes.see(deed, program, order, &mut findings);
-        copies.see(deed, order, &mut findings);
-        initialization.see(deed, program, &mut findings);
-        aliasing.see(deed, program, &mut findings);
-    });
+    if !order.stuck().is_empty() {
+        stuck::find(script, order.stuck(), &Progress::of(program, order), &mut findings);
+    }
+    sorted(script, judge, findings)
+}
+
+/// These findings, those of a play, and what declarations and calls show by themselves, in the order of their places.
+fn sorted(script: Script<'_>, mut judge: Judge, mut findings: Vec<Finding>) -> Vec<Finding> {
+    let program = script.program;
+    let buffers = || (0..program.command_buffers.len() as u32).map(CommandBufferIndex);
+    for number in 0..program.resources.len() as u32 {
+        judge.calls.resource(program, ResourceIndex(number), &mut findings);
+    }
+    buffers().for_each(|buffer| judge.calls.buffer(program, buffer, &mut findings));
+    for (number, step) in script.steps() {
+        judge.calls.step(program, step, number, &mut findings);
+    }
+    judge.calls.commits.never(buffers(), &mut findings);
+    findings.append(&mut judge.findings);
     findings.sort_by_key(|finding| (place(finding), finding.severity()));
     findings
 }

@@ -5,11 +5,11 @@
 //! may land last. A write behind a read needs order alone. Where the two accesses have different names for the same bytes,
 //! the write must be visible under both.
 use super::walk::Mark;
-use crate::Order;
+use crate::order::Known;
 
 /// Whether what the earlier of two ordered, conflicting accesses writes may be missed by the later.
-pub(super) fn is(earlier: &Mark, later: &Mark, order: &Order) -> bool {
-    let seen = |resource| order.visible_to(earlier.node, later.node, resource);
+pub(super) fn is(earlier: &Mark, later: &Mark, known: &Known<'_>) -> bool {
+    let seen = |resource| known.visible_to(earlier.point, later.node(), resource);
     let both = || seen(earlier.resource) && (later.resource == earlier.resource || seen(later.resource));
     earlier.kind.writes() && !both()
 }

@@ -7,23 +7,56 @@
 use std::collections::HashSet;
 
 use super::finding::{Finding, Kind, Spot, Stuck, StuckReason};
+use crate::order::Script;
 use crate::program::{
-    BufferItem, CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, Locus, Program,
-    QueueIndex, Step,
+    BufferItem, CommandBufferIndex, EventIndex, EventOperationKind, Locus, Program, QueueIndex, Step,
 };
 use crate::{Moment, Order};
 
-struct Left<'a> {
-    program: &'a Program,
-    steps: Vec<&'a Step>,
+/// How far a play has come.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
     /// For every step, the last step before it on its thread; the step that starts the thread for the first.
-    previous: Vec<Option<u32>>,
+    pub(super) previous: Vec<Option<u32>>,
     /// Steps that the CPU did.
-    played: HashSet<Locus>,
+    pub(super) played: HashSet<Locus>,
     /// Event operations that a queue came past.
-    passed: HashSet<Locus>,
-    begun: HashSet<CommandBufferIndex>,
-    ended: HashSet<CommandBufferIndex>,
+    pub(super) passed: HashSet<Locus>,
+    pub(super) begun: HashSet<CommandBufferIndex>,
+    pub(super) ended: HashSet<CommandBufferIndex>,
+    /// The highest value each event was raised to by what is not remembered.
+    pub(super) reached: Vec<u64>,
+}
+
+impl Progress {
+    pub(super) fn of(program: &Program, order: &Order) -> Self {
+        let mut progress = Self::default();
+        link(&program.steps, None, &mut progress.previous);
+        for moment in order.moments() {
+            match *moment {
+                Moment::Step(number) => {
+                    progress.played.insert(Locus::Step(number));
+                }
+                Moment::Begin(buffer) => {
+                    progress.begun.insert(buffer);
+                }
+                Moment::End(buffer) => {
+                    progress.ended.insert(buffer);
+                }
+                Moment::Event(locus) => {
+                    progress.passed.insert(locus);
+                }
+                Moment::Pass(..) => {}
+            }
+        }
+        progress
+    }
+}
+
+struct Left<'a> {
+    script: Script<'a>,
+    program: &'a Program,
+    progress: &'a Progress,
     waits: &'a [Locus],
 }
 
@@ -36,14 +69,12 @@ enum Behind {
     Notify(EventIndex, u64),
 }
 
-pub(super) fn find(program: &Program, order: &Order, findings: &mut Vec<Finding>) {
-    if order.stuck().is_empty() {
-        return;
-    }
-    let left = Left::of(program, order);
+/// Why each of these waits, at which a play has come to rest, is never released.
+pub(super) fn find(script: Script<'_>, waits: &[Locus], progress: &Progress, findings: &mut Vec<Finding>) {
+    let left = Left { script, program: script.program, progress, waits };
     let mut told: HashSet<Locus> = HashSet::new();
     let mut found: Vec<(Locus, StuckReason)> = Vec::new();
-    for &wait in order.stuck() {
+    for &wait in waits {
         if told.contains(&wait) {
             continue;
         }
@@ -62,7 +93,7 @@ pub(super) fn find(program: &Program, order: &Order, findings: &mut Vec<Finding>
             *locus == wait || matches!(reason, StuckReason::Cycle(all) if all.contains(locus))
         };
         let follows = |locus: &&Locus| !told.contains(locus) && left.reaches(**locus, &own);
-        let behind: Vec<Locus> = order.stuck().iter().filter(follows).copied().collect();
+        let behind: Vec<Locus> = waits.iter().filter(follows).copied().collect();
         let first = match reason {
             StuckReason::OwnFuture { signal } => Some(Spot::At(*signal)),
             StuckReason::NeverCommitted(buffer) => Some(Spot::CommandBuffer(*buffer)),
@@ -80,39 +111,6 @@ pub(super) fn find(program: &Program, order: &Order, findings: &mut Vec<Finding>
 }
 
 impl<'a> Left<'a> {
-    fn of(program: &'a Program, order: &'a Order) -> Self {
-        let mut previous = Vec::new();
-        link(&program.steps, None, &mut previous);
-        let mut left = Self {
-            program,
-            steps: program.all_steps(),
-            previous,
-            played: HashSet::new(),
-            passed: HashSet::new(),
-            begun: HashSet::new(),
-            ended: HashSet::new(),
-            waits: order.stuck(),
-        };
-        for moment in order.moments() {
-            match *moment {
-                Moment::Step(number) => {
-                    left.played.insert(Locus::Step(number));
-                }
-                Moment::Begin(buffer) => {
-                    left.begun.insert(buffer);
-                }
-                Moment::End(buffer) => {
-                    left.ended.insert(buffer);
-                }
-                Moment::Event(locus) => {
-                    left.passed.insert(locus);
-                }
-                Moment::Pass(..) => {}
-            }
-        }
-        left
-    }
-
     /// Why a wait is never released, unless it is only a consequence of another's being stuck.
     fn reason(&self, wait: Locus) -> Option<StuckReason> {
         if let Some((event, value)) = self.awaited(wait) {
@@ -120,7 +118,9 @@ impl<'a> Left<'a> {
             let enough: Vec<Locus> =
                 signals.iter().filter(|(_, given)| *given >= value).map(|(locus, _)| *locus).collect();
             if enough.is_empty() {
-                let highest = signals.iter().map(|(_, given)| *given).max();
+                let reached =
+                    self.progress.reached.get(event.index()).copied().filter(|reached| *reached > 0);
+                let highest = signals.iter().map(|(_, given)| *given).chain(reached).max();
                 return Some(StuckReason::NeverSignalled { value, highest });
             }
             if enough.iter().all(|signal| self.behind(*signal) == Some(Behind::Wait(wait))) {
@@ -213,24 +213,8 @@ impl<'a> Left<'a> {
 
     fn step(&self, locus: Locus) -> Option<&'a Step> {
         match locus {
-            Locus::Step(number) => self.steps.get(number as usize).copied(),
+            Locus::Step(number) => self.script.step(number),
             _ => None,
-        }
-    }
-
-    fn operation(&self, locus: Locus) -> Option<&'a EventOperation> {
-        match locus {
-            Locus::Event { buffer, item } => {
-                match self.program.command_buffers[buffer.index()].items.get(item as usize) {
-                    Some(BufferItem::Event(operation)) => Some(operation),
-                    _ => None,
-                }
-            }
-            Locus::Step(_) => match self.step(locus) {
-                Some(Step::QueueEvent { operation, .. }) => Some(operation),
-                _ => None,
-            },
-            Locus::PassItem { .. } | Locus::Pass { .. } => None,
         }
     }
 
@@ -238,7 +222,7 @@ impl<'a> Left<'a> {
         if let Some(Step::WaitUntilSignaled { event, value, .. }) = self.step(wait) {
             return Some((*event, *value));
         }
-        let operation = self.operation(wait)?;
+        let operation = self.script.operation(wait)?;
         Some((operation.event, operation.value))
     }
 
@@ -256,7 +240,7 @@ impl<'a> Left<'a> {
                 }
             }
         }
-        for (step, number) in self.steps.iter().zip(0..) {
+        for (number, step) in self.script.steps() {
             match step {
                 Step::SetSignaledValue { event: raised, value } if *raised == event => {
                     all.push((Locus::Step(number), *value));
@@ -276,10 +260,10 @@ impl<'a> Left<'a> {
     fn behind(&self, signal: Locus) -> Option<Behind> {
         match signal {
             Locus::Event { buffer, .. } => self.buffer_behind(buffer),
-            Locus::Step(number) if !self.played.contains(&signal) => self.step_behind(number),
+            Locus::Step(number) if !self.progress.played.contains(&signal) => self.step_behind(number),
             Locus::Step(_) => match self.step(signal) {
                 // The call was made, and the queue has not come to it.
-                Some(Step::QueueEvent { queue, .. }) if !self.passed.contains(&signal) => {
+                Some(Step::QueueEvent { queue, .. }) if !self.progress.passed.contains(&signal) => {
                     self.queue_front(*queue)
                 }
                 _ => None,
@@ -291,17 +275,16 @@ impl<'a> Left<'a> {
     /// What keeps a command buffer from coming to its end.
     fn buffer_behind(&self, buffer: CommandBufferIndex) -> Option<Behind> {
         let queue = self.program.command_buffers[buffer.index()].queue;
-        if self.ended.contains(&buffer) {
+        if self.progress.ended.contains(&buffer) {
             return None;
         }
-        let commit = |step: &&Step| matches!(step, Step::Commit(all) if all.contains(&buffer));
-        let Some(number) = self.steps.iter().position(commit) else {
+        let Some(number) = self.commit(buffer) else {
             return Some(Behind::Uncommitted(buffer));
         };
-        if !self.played.contains(&Locus::Step(number as u32)) {
-            return self.step_behind(number as u32);
+        if !self.progress.played.contains(&Locus::Step(number)) {
+            return self.step_behind(number);
         }
-        if self.begun.contains(&buffer) {
+        if self.progress.begun.contains(&buffer) {
             return self.queue_front(queue);
         }
         // Committed and not begun: something on the queue is in front of it, a wait or an empty slot.
@@ -310,22 +293,27 @@ impl<'a> Left<'a> {
 
     /// A command buffer that has a slot on the queue and is not committed.
     fn empty_slot(&self, queue: QueueIndex) -> Option<Behind> {
-        self.steps.iter().zip(0..).find_map(|(step, number)| match step {
+        self.script.steps().find_map(|(number, step)| match step {
             Step::Enqueue(buffer)
                 if self.program.command_buffers[buffer.index()].queue == queue
-                    && self.played.contains(&Locus::Step(number)) =>
+                    && self.progress.played.contains(&Locus::Step(number)) =>
             {
-                let committed = |step: &&Step| matches!(step, Step::Commit(all) if all.contains(buffer));
-                match self.steps.iter().position(committed) {
+                match self.commit(*buffer) {
                     None => Some(Behind::Uncommitted(*buffer)),
-                    Some(commit) if !self.played.contains(&Locus::Step(commit as u32)) => {
-                        self.step_behind(commit as u32)
+                    Some(commit) if !self.progress.played.contains(&Locus::Step(commit)) => {
+                        self.step_behind(commit)
                     }
                     Some(_) => None,
                 }
             }
             _ => None,
         })
+    }
+
+    /// The first step that commits a command buffer.
+    fn commit(&self, buffer: CommandBufferIndex) -> Option<u32> {
+        let commits = |step: &Step| matches!(step, Step::Commit(all) if all.contains(&buffer));
+        self.script.steps().find_map(|(number, step)| commits(step).then_some(number))
     }
 
     /// The wait that holds a queue.
@@ -347,8 +335,8 @@ impl<'a> Left<'a> {
             if self.waits.contains(&locus) && !matches!(self.step(locus), Some(Step::QueueEvent { .. })) {
                 return Some(Behind::Wait(locus));
             }
-            let previous = self.previous.get(number as usize).copied().flatten()?;
-            if self.played.contains(&Locus::Step(previous)) {
+            let previous = self.progress.previous.get(number as usize).copied().flatten()?;
+            if self.progress.played.contains(&Locus::Step(previous)) {
                 // The first of a body that has not begun: a notification's, since threads begin at once.
                 return match self.step(Locus::Step(previous)) {
                     Some(Step::Notify { event, value, .. }) => Some(Behind::Notify(*event, *value)),

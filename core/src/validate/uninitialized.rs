@@ -6,11 +6,12 @@
 //! content: loading what was never stored cannot be meant.
 use super::finding::{Finding, Kind, Spot, Uninitialized};
 use super::spans::Spans;
-use super::walk::{Deed, Layout, Mark};
-use crate::program::{Placement, Program, ResourceIndex};
+use super::walk::{Deed, Mark, Scene, at};
+use crate::program::{Placement, Program, ResourceIndex, Shape};
 use crate::{AccessKind, Extent};
 
 /// Watches the deeds of a program for undefined reads.
+#[derive(Debug, Default)]
 pub(super) struct Initialization {
     /// For every byte of every heap, the resource that wrote it last.
     owners: Vec<Spans<Option<ResourceIndex>>>,
@@ -19,37 +20,32 @@ pub(super) struct Initialization {
 }
 
 impl Initialization {
-    pub(super) fn new(program: &Program, layout: &Layout) -> Self {
-        Self {
-            owners: (0..layout.memories()).map(|_| Spans::default()).collect(),
-            written: program.resources.iter().map(|_| Vec::new()).collect(),
-        }
-    }
-
-    pub(super) fn see(&mut self, deed: &Deed<'_>, program: &Program, findings: &mut Vec<Finding>) {
+    pub(super) fn see(&mut self, deed: &Deed<'_>, scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+        let on_heap = |mark: &Mark| scene.layout.is_on_heap(mark.resource);
         for mark in &deed.marks {
-            let on_heap = matches!(program.resource(mark.resource).placement, Placement::Heap { .. });
             if mark.attachment.is_some() && mark.kind.reads() {
-                self.load(mark, program, findings);
+                self.load(mark, scene.program, findings);
             }
-            if on_heap && reads(mark) {
+            if on_heap(mark) && reads(mark) {
                 self.read(mark, findings);
             }
         }
         for mark in deed.marks.iter().filter(|mark| mark.kind.writes()) {
-            if matches!(program.resource(mark.resource).placement, Placement::Heap { .. }) {
-                self.owners[mark.memory].over(&mark.place, |_, owner| *owner = Some(mark.resource));
+            if on_heap(mark) {
+                at(&mut self.owners, mark.memory).over(&mark.place, |_, owner| *owner = Some(mark.resource));
             }
-            let written = &mut self.written[mark.resource.index()];
-            if !written.iter().any(|extent| *extent == mark.extent || *extent == Extent::Whole) {
-                written.push(mark.extent.clone());
+            if let Shape::Texture { .. } = scene.program.resource(mark.resource).shape {
+                let written = at(&mut self.written, mark.resource.index());
+                if !written.iter().any(|extent| *extent == mark.extent || *extent == Extent::Whole) {
+                    written.push(mark.extent.clone());
+                }
             }
         }
     }
 
     fn read(&mut self, mark: &Mark, findings: &mut Vec<Finding>) {
         let mut first = None;
-        self.owners[mark.memory].over(&mark.place, |range, owner| {
+        at(&mut self.owners, mark.memory).over(&mark.place, |range, owner| {
             if let Some(owner) = owner.filter(|owner| *owner != mark.resource) {
                 first.get_or_insert((range, owner));
             }
@@ -68,7 +64,7 @@ impl Initialization {
 
     fn load(&mut self, mark: &Mark, program: &Program, findings: &mut Vec<Finding>) {
         let initial = matches!(program.resource(mark.resource).placement, Placement::SameAs(_));
-        let written = &self.written[mark.resource.index()];
+        let written = self.written.get(mark.resource.index()).map_or(&[][..], Vec::as_slice);
         if !initial && !written.iter().any(|extent| extent.overlaps(&mark.extent)) {
             findings.push(finding(mark, Uninitialized::Attachment, mark.extent.clone()));
         }

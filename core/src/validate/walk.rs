@@ -7,11 +7,23 @@
 use core::ops::Range;
 use std::collections::HashSet;
 
+use crate::order::{Known, Played, Point, Script, is_serial};
 use crate::program::{
-    BufferItem, Command, CommandBufferIndex, Locus, Part, Pass, PassItem, Placement, Program, ResourceIndex,
-    Shape, Step, StorageMode, Use, Work,
+    BufferItem, Command, CommandBufferIndex, Locus, Part, Pass, PassItem, Placement, Program, QueueMode,
+    ResourceIndex, Shape, Step, StorageMode, Work,
 };
-use crate::{AccessKind, Extent, Moment, NodeId, Order, Stage};
+use crate::{AccessKind, Extent, NodeId, Order, Stage};
+
+/// What is there to judge a deed by.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) script: Script<'a>,
+    pub(super) program: &'a Program,
+    pub(super) layout: &'a Layout,
+    pub(super) known: Known<'a>,
+    /// The commit of each command buffer that has been committed.
+    pub(super) commits: &'a [Option<NodeId>],
+}
 
 /// A command or a step.
 pub(super) struct Deed<'a> {
@@ -43,9 +55,11 @@ impl Deed<'_> {
 /// One access of a deed.
 #[derive(Clone, Debug)]
 pub(super) struct Mark {
-    pub(super) node: NodeId,
+    pub(super) point: Point,
     /// The number of its deed in the order of the play.
-    pub(super) serial: u32,
+    pub(super) serial: u64,
+    /// What it shares with other commands that stand to all outside as it does, and are not ordered with it.
+    pub(super) crowd: Option<u64>,
     pub(super) locus: Locus,
     /// None for the CPU.
     pub(super) stage: Option<Stage>,
@@ -57,12 +71,17 @@ pub(super) struct Mark {
     /// Whether it touches all of every byte of `place`: not some levels of a texture.
     pub(super) dense: bool,
     /// The pass, where it touches it as an attachment.
-    pub(super) attachment: Option<u32>,
+    pub(super) attachment: Option<u64>,
     /// It is the CPU's own load of its copy of a managed resource.
     pub(super) managed_read: bool,
 }
 
 impl Mark {
+    /// Its node, while it is remembered: while its deed is judged.
+    pub(super) const fn node(&self) -> NodeId {
+        NodeId(self.point.number)
+    }
+
     /// Whether it touches every byte of the other within any range of both places.
     pub(super) fn contains(&self, other: &Self) -> bool {
         self.dense
@@ -85,218 +104,363 @@ impl Mark {
 }
 
 /// Where every resource lies.
+#[derive(Debug, Default)]
 pub(super) struct Layout {
-    places: Vec<(usize, Range<u64>)>,
+    places: Vec<Place>,
     memories: usize,
+    /// The memories of heaps.
+    heaps: Vec<usize>,
+    free: Vec<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Place {
+    memory: usize,
+    bytes: Range<u64>,
+    managed: bool,
+    on_heap: bool,
 }
 
 impl Layout {
     pub(super) fn of(program: &Program) -> Self {
-        let mut layout = Self { places: Vec::new(), memories: program.heaps.len() };
-        for (number, declaration) in program.resources.iter().enumerate() {
-            let (memory, start) = match declaration.placement {
-                Placement::Own => {
-                    layout.memories += 1;
-                    (layout.memories - 1, 0)
-                }
-                Placement::Heap { heap, offset } => (heap.index(), offset),
-                Placement::SameAs(other) => {
-                    let (memory, place) = &layout.places[other.index()];
-                    (*memory, place.start)
-                }
-            };
-            let size = program.byte_size(ResourceIndex(number as u32));
-            layout.places.push((memory, start..start.saturating_add(size)));
-        }
+        let mut layout = Self::default();
+        (0..program.heaps.len()).for_each(|heap| layout.set_heap(heap));
+        (0..program.resources.len() as u32)
+            .for_each(|number| layout.set_resource(ResourceIndex(number), program));
         layout
     }
 
-    /// How many memories there are, the CPU's copies of managed resources included.
-    pub(super) const fn memories(&self) -> usize {
-        self.memories * 2
+    /// A heap whose index is the next, or was another's.
+    pub(super) fn set_heap(&mut self, index: usize) {
+        let memory = self.new_memory();
+        put(&mut self.heaps, index, memory);
+    }
+
+    /// A resource whose index is the next, or was another's.
+    pub(super) fn set_resource(&mut self, index: ResourceIndex, program: &Program) {
+        let declaration = program.resource(index);
+        let (memory, start) = match declaration.placement {
+            Placement::Own => (self.new_memory(), 0),
+            Placement::Heap { heap, offset } => (self.heaps[heap.index()], offset),
+            Placement::SameAs(other) => {
+                let place = &self.places[other.index()];
+                (place.memory, place.bytes.start)
+            }
+        };
+        let place = Place {
+            memory,
+            bytes: start..start.saturating_add(program.byte_size(index)),
+            managed: declaration.storage == StorageMode::Managed,
+            on_heap: matches!(declaration.placement, Placement::Heap { .. }),
+        };
+        put(&mut self.places, index.index(), place);
     }
 
     /// The memory and bytes of all of a resource, as the GPU sees it.
     pub(super) fn place(&self, resource: ResourceIndex) -> (usize, Range<u64>) {
-        self.places[resource.index()].clone()
+        let place = &self.places[resource.index()];
+        (place.memory, place.bytes.clone())
+    }
+
+    pub(super) fn is_managed(&self, resource: ResourceIndex) -> bool {
+        self.places[resource.index()].managed
+    }
+
+    pub(super) fn is_on_heap(&self, resource: ResourceIndex) -> bool {
+        self.places[resource.index()].on_heap
+    }
+
+    /// Two memories at once: the GPU's copy has an even number, the CPU's copy of managed resources the next.
+    fn new_memory(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.memories += 2;
+            self.memories - 2
+        })
     }
 
     /// The memory and the bytes that a part may take, and whether it takes all of them.
     fn place_of(&self, program: &Program, part: &Part) -> (usize, Range<u64>, bool) {
-        let (memory, whole) = self.place(part.resource);
-        let Shape::Texture { mips, slices, .. } = program.resource(part.resource).shape else {
-            let Extent::Bytes(bytes) = &part.extent else { return (memory, whole, true) };
-            let start = whole.start.saturating_add(bytes.start).min(whole.end);
-            let end = whole.start.saturating_add(bytes.end).min(whole.end);
-            return (memory, start..end, true);
-        };
-        let dense = match &part.extent {
-            Extent::Whole | Extent::Bytes(_) => true,
+        let place = &self.places[part.resource.index()];
+        let (memory, whole) = (place.memory, place.bytes.clone());
+        match &part.extent {
+            Extent::Whole => (memory, whole, true),
+            Extent::Bytes(bytes) => {
+                if let Shape::Texture { .. } = program.resource(part.resource).shape {
+                    return (memory, whole, true);
+                }
+                let start = whole.start.saturating_add(bytes.start).min(whole.end);
+                let end = whole.start.saturating_add(bytes.end).min(whole.end);
+                (memory, start..end, true)
+            }
             Extent::Subresources { mips: m, slices: s } => {
-                m.start == 0 && m.end >= mips && s.start == 0 && s.end >= slices
+                let dense = match program.resource(part.resource).shape {
+                    Shape::Buffer { .. } => true,
+                    Shape::Texture { mips, slices, .. } => {
+                        m.start == 0 && m.end >= mips && s.start == 0 && s.end >= slices
+                    }
+                };
+                (memory, whole, dense)
+            }
+        }
+    }
+}
+
+/// The memory of the CPU's copy of what lies in a memory.
+pub(super) const fn cpu_copy(memory: usize) -> usize {
+    memory + 1
+}
+
+/// Sets the value at an index that is there, or comes next.
+pub(super) fn put<T>(list: &mut Vec<T>, index: usize, value: T) {
+    match list.get_mut(index) {
+        Some(place) => *place = value,
+        None => list.push(value),
+    }
+}
+
+/// The value at an index, made where there is none yet.
+pub(super) fn at<T: Default>(list: &mut Vec<T>, index: usize) -> &mut T {
+    if index >= list.len() {
+        list.resize_with(index + 1, T::default);
+    }
+    &mut list[index]
+}
+
+/// Visits every deed of a program that was played.
+pub(super) fn walk<'a>(script: Script<'a>, order: &Order, layout: &Layout, mut visit: impl FnMut(&Deed<'a>)) {
+    let (mut walker, known) = (Walker::default(), order.known());
+    order.replay(script, |played| {
+        if let Some(deed) = walker.deed(script, layout, played, &known) {
+            visit(&deed);
+            walker.take_back(deed);
+        }
+    });
+}
+
+/// Makes deeds of what is played.
+#[derive(Debug, Default)]
+pub(super) struct Walker {
+    serial: u64,
+    pass: u64,
+    crowd: Option<u64>,
+    published: Vec<Mark>,
+    commits: Vec<Option<NodeId>>,
+    /// An empty list, kept for its memory.
+    spare: Vec<Mark>,
+}
+
+impl Walker {
+    /// The deed that was just played, if it is one. Its marks go [back](Self::take_back) when it has been judged.
+    pub(super) fn deed<'a>(
+        &mut self,
+        script: Script<'a>,
+        layout: &Layout,
+        played: Played,
+        known: &Known<'_>,
+    ) -> Option<Deed<'a>> {
+        let mut marks = std::mem::take(&mut self.spare);
+        let (locus, body) = match played {
+            Played::Step { number, node } => {
+                self.serial += 1;
+                let step = script.step(number)?;
+                let locus = Locus::Step(number);
+                let at = At { layout, locus, first: node, serial: self.serial, pass: 0, crowd: None };
+                self.step(step, &at, known.point(node), script.program, &mut marks);
+                (locus, Body::Step(step))
+            }
+            Played::Item { locus: locus @ Locus::PassItem { buffer, pass, item }, first } => {
+                let pass = script.program.pass(buffer, pass)?;
+                let PassItem::Command(command) = pass.items.get(item as usize)? else { return None };
+                self.serial += 1;
+                let queue = script.program.command_buffers[buffer.index()].queue;
+                let mode = script.program.queues[queue.index()].mode;
+                let goes_on = item > 0 && matches!(pass.items[item as usize - 1], PassItem::Command(_));
+                if mode == QueueMode::Tracked || is_serial(pass, mode) {
+                    self.crowd = None;
+                } else if !goes_on || self.crowd.is_none() {
+                    self.crowd = Some(self.serial);
+                }
+                let (serial, crowd) = (self.serial, self.crowd);
+                let at = At { layout, locus, first, serial, pass: self.pass, crowd };
+                command_marks(script.program, &at, pass, command, known, &mut marks);
+                (locus, Body::Command { buffer, command: Some(command) })
+            }
+            Played::Item { locus: locus @ Locus::Pass { buffer, pass }, first } => {
+                let pass = script.program.pass(buffer, pass)?;
+                self.serial += 1;
+                let at = At { layout, locus, first, serial: self.serial, pass: self.pass, crowd: None };
+                pass.each_own_use(|part, kind, stage| {
+                    marks.push(at.mark(script.program, part, kind, Some(stage), true, known.point(first)));
+                });
+                (locus, Body::Command { buffer, command: None })
+            }
+            Played::Pass(..) => {
+                self.pass += 1;
+                self.crowd = None;
+                self.spare = marks;
+                return None;
+            }
+            Played::Item { .. } | Played::Begin(_) | Played::Event { .. } | Played::End(_) => {
+                self.spare = marks;
+                return None;
             }
         };
-        (memory, whole, dense)
+        Some(Deed { locus, body, marks })
     }
-}
 
-/// Visits every deed that was played.
-pub(super) fn walk<'a>(
-    program: &'a Program,
-    order: &Order,
-    layout: &Layout,
-    mut visit: impl FnMut(&Deed<'a>),
-) {
-    let steps = program.all_steps();
-    let mut published = Vec::new();
-    let mut serial = 0;
-    for (moment, number) in order.moments().iter().zip(0..) {
-        match *moment {
-            Moment::Step(step) => {
-                let Some(body) = steps.get(step as usize).copied() else { continue };
-                let at = At { order, layout, locus: Locus::Step(step), serial, pass: number };
-                let mut marks = step_marks(program, &at, body);
-                match body {
-                    Step::DidModify(_) => published.extend_from_slice(&marks),
-                    Step::Commit(buffers) => marks = upload(program, &at, buffers, &mut published),
-                    _ => {}
-                }
-                visit(&Deed { locus: at.locus, body: Body::Step(body), marks });
-                serial += 1;
-            }
-            Moment::Pass(buffer, place) => {
-                let Some(pass) = program.pass(buffer, place) else { continue };
-                if pass.attachments_at().is_some() {
-                    let locus = Locus::Pass { buffer, pass: place };
-                    let at = At { order, layout, locus, serial, pass: number };
-                    let marks = own_marks(program, &at, pass);
-                    visit(&Deed { locus, body: Body::Command { buffer, command: None }, marks });
-                    serial += 1;
-                }
-                for (item, index) in pass.items.iter().zip(0..) {
-                    let PassItem::Command(command) = item else { continue };
-                    let locus = Locus::PassItem { buffer, pass: place, item: index };
-                    let at = At { order, layout, locus, serial, pass: number };
-                    let marks = command_marks(program, &at, pass, command);
-                    visit(&Deed { locus, body: Body::Command { buffer, command: Some(command) }, marks });
-                    serial += 1;
+    pub(super) fn take_back(&mut self, deed: Deed<'_>) {
+        self.spare = deed.marks;
+        self.spare.clear();
+    }
+
+    pub(super) fn commits(&self) -> &[Option<NodeId>] {
+        &self.commits
+    }
+
+    fn step(&mut self, step: &Step, at: &At<'_>, point: Point, program: &Program, marks: &mut Vec<Mark>) {
+        marks.extend(step_mark(program, at, step, point));
+        match step {
+            Step::DidModify(_) => {
+                for mark in &*marks {
+                    // What lies within the new bytes is published with them.
+                    let within = |old: &Mark| {
+                        old.resource == mark.resource
+                            && mark.place.start <= old.place.start
+                            && old.place.end <= mark.place.end
+                            && mark.contains(old)
+                    };
+                    self.published.retain(|old| !within(old));
+                    self.published.push(mark.clone());
                 }
             }
-            Moment::Begin(_) | Moment::Event(_) | Moment::End(_) => {}
+            Step::Commit(buffers) => {
+                self.upload(program, at, buffers, point, marks);
+                for buffer in buffers {
+                    self::at(&mut self.commits, buffer.index()).get_or_insert(at.first);
+                }
+            }
+            _ => {}
         }
     }
-}
 
-/// What a commit writes to the GPU's copies of managed resources: the published bytes of those that it uses. Each
-/// write keeps the place of its `did-modify`.
-fn upload(
-    program: &Program,
-    at: &At<'_>,
-    buffers: &[CommandBufferIndex],
-    published: &mut Vec<Mark>,
-) -> Vec<Mark> {
-    let Some(&node) = at.order.nodes(at.locus).first() else { return Vec::new() };
-    if published.is_empty() {
-        return Vec::new();
-    }
-    let bodies = buffers.iter().filter_map(|buffer| program.command_buffers.get(buffer.index()));
-    let mut used = HashSet::new();
-    for item in bodies.flat_map(|body| &body.items) {
-        let BufferItem::Pass(pass) = item else { continue };
-        used.extend(pass.own_uses().into_iter().map(|used| used.part.resource));
-        for item in &pass.items {
-            if let PassItem::Command(command) = item {
-                used.extend(program.uses(pass, command).into_iter().map(|used| used.part.resource));
+    /// What a commit writes to the GPU's copies of managed resources: the published bytes of those that it uses. Each
+    /// write keeps the place of its `did-modify`.
+    fn upload(
+        &mut self,
+        program: &Program,
+        at: &At<'_>,
+        buffers: &[CommandBufferIndex],
+        point: Point,
+        marks: &mut Vec<Mark>,
+    ) {
+        if self.published.is_empty() {
+            return;
+        }
+        let bodies = buffers.iter().filter_map(|buffer| program.command_buffers.get(buffer.index()));
+        let mut used = HashSet::new();
+        for item in bodies.flat_map(|body| &body.items) {
+            let BufferItem::Pass(pass) = item else { continue };
+            pass.each_own_use(|part, _, _| {
+                used.insert(part.resource);
+            });
+            for item in &pass.items {
+                if let PassItem::Command(command) = item {
+                    program.each_use(pass, command, |part, _, _, _| {
+                        used.insert(part.resource);
+                    });
+                }
             }
         }
+        let ready = self.published.extract_if(.., |mark| used.contains(&mark.resource));
+        marks.extend(ready.map(|mark| Mark { point, serial: at.serial, ..mark }));
     }
-    let ready = published.extract_if(.., |mark| used.contains(&mark.resource));
-    ready.map(|mark| Mark { node, serial: at.serial, ..mark }).collect()
 }
 
+/// Where a deed is done.
 struct At<'a> {
-    order: &'a Order,
     layout: &'a Layout,
     locus: Locus,
-    serial: u32,
-    pass: u32,
+    first: NodeId,
+    serial: u64,
+    pass: u64,
+    crowd: Option<u64>,
 }
 
-fn command_marks(program: &Program, at: &At<'_>, pass: &Pass, command: &Command) -> Vec<Mark> {
-    let uses = program.uses(pass, command);
-    let nodes = at.order.nodes(at.locus);
-    let draws = matches!(command.work, Work::Draw { .. });
-    // A draw's attachments come last.
-    let filled = |part: &Part| !part.extent.is_empty();
-    let attached =
-        if draws { pass.attachments().filter(|attachment| filled(&attachment.texture)).count() } else { 0 };
-    let first_attachment = uses.len().saturating_sub(attached);
-    let mut marks = Vec::with_capacity(uses.len());
-    for (used, index) in uses.into_iter().zip(0..) {
-        let number = command.work.stages().iter_stages().position(|stage| stage == used.stage);
-        let Some(node) = number.and_then(|number| nodes.get(number).copied()) else { continue };
-        let mark = used_mark(program, at, node, used, index >= first_attachment);
-        let managed = program.resource(mark.resource).storage == StorageMode::Managed;
-        if managed && matches!(command.work, Work::Synchronize { .. }) {
-            let memory = mark.memory + at.layout.memories;
+impl At<'_> {
+    fn mark(
+        &self,
+        program: &Program,
+        part: &Part,
+        kind: AccessKind,
+        stage: Option<Stage>,
+        attached: bool,
+        point: Point,
+    ) -> Mark {
+        let (memory, place, dense) = self.layout.place_of(program, part);
+        Mark {
+            point,
+            serial: self.serial,
+            crowd: self.crowd,
+            locus: self.locus,
+            stage,
+            kind,
+            resource: part.resource,
+            extent: part.extent.clone(),
+            memory,
+            place,
+            dense,
+            attachment: attached.then_some(self.pass),
+            managed_read: false,
+        }
+    }
+}
+
+fn command_marks(
+    program: &Program,
+    at: &At<'_>,
+    pass: &Pass,
+    command: &Command,
+    known: &Known<'_>,
+    marks: &mut Vec<Mark>,
+) {
+    let stages = command.work.stages();
+    // One stage nearly always, and a few accesses of it.
+    let mut last: Option<(Stage, Point)> = None;
+    program.each_use(pass, command, |part, kind, stage, attached| {
+        let point = match last {
+            Some((of, point)) if of == stage => point,
+            _ => {
+                let Some(number) = stages.iter_stages().position(|own| own == stage) else { return };
+                known.point(NodeId(at.first.0 + number as u64))
+            }
+        };
+        last = Some((stage, point));
+        let mark = at.mark(program, part, kind, Some(stage), attached, point);
+        if matches!(command.work, Work::Synchronize { .. }) && at.layout.is_managed(part.resource) {
+            let memory = cpu_copy(mark.memory);
             marks.push(Mark { memory, kind: AccessKind::Write, ..mark.clone() });
         }
         marks.push(mark);
-    }
-    marks
+    });
 }
 
-/// What a render pass without draws does to its attachments.
-fn own_marks(program: &Program, at: &At<'_>, pass: &Pass) -> Vec<Mark> {
-    let Some(&node) = at.order.nodes(at.locus).first() else { return Vec::new() };
-    pass.own_uses().into_iter().map(|used| used_mark(program, at, node, used, true)).collect()
-}
-
-fn used_mark(program: &Program, at: &At<'_>, node: NodeId, used: Use, attached: bool) -> Mark {
-    let (memory, place, dense) = at.layout.place_of(program, &used.part);
-    Mark {
-        node,
-        serial: at.serial,
-        locus: at.locus,
-        stage: Some(used.stage),
-        kind: used.kind,
-        resource: used.part.resource,
-        extent: used.part.extent,
-        memory,
-        place,
-        dense,
-        attachment: attached.then_some(at.pass),
-        managed_read: false,
-    }
-}
-
-fn step_marks(program: &Program, at: &At<'_>, step: &Step) -> Vec<Mark> {
+fn step_mark(program: &Program, at: &At<'_>, step: &Step, point: Point) -> Option<Mark> {
     let (part, kind) = match step {
         Step::Write(part) | Step::DidModify(part) => (part, AccessKind::Write),
         Step::Read(part) => (part, AccessKind::Read),
-        _ => return Vec::new(),
+        _ => return None,
     };
     let storage = program.resource(part.resource).storage;
     let managed = storage == StorageMode::Managed;
     let publishes = matches!(step, Step::DidModify(_));
-    let Some(&node) = at.order.nodes(at.locus).first() else { return Vec::new() };
     if part.extent.is_empty() || storage == StorageMode::Private || (publishes && !managed) {
-        return Vec::new();
+        return None;
     }
-    let (memory, place, dense) = at.layout.place_of(program, part);
-    let cpu_copy = managed && !publishes;
-    vec![Mark {
-        node,
-        serial: at.serial,
-        locus: at.locus,
-        stage: None,
-        kind,
-        resource: part.resource,
-        extent: part.extent.clone(),
-        memory: if cpu_copy { memory + at.layout.memories } else { memory },
-        place,
-        dense,
-        attachment: None,
+    let mark = at.mark(program, part, kind, None, false, point);
+    let copy = managed && !publishes;
+    Some(Mark {
+        memory: if copy { cpu_copy(mark.memory) } else { mark.memory },
         managed_read: matches!(step, Step::Read(_)) && managed,
-    }]
+        ..mark
+    })
 }

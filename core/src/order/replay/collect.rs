@@ -108,7 +108,10 @@ impl Nodes {
     fn number(&self, locus: Locus) -> Option<usize> {
         let start = |buffer: usize, item: u32| self.starts.get(buffer)?.get(item as usize).copied();
         let number = match locus {
-            Locus::PassItem { buffer, pass, item } => start(buffer.index(), pass)?.checked_add(item)?,
+            Locus::PassItem { buffer, pass, item } => {
+                let number = start(buffer.index(), pass)?.checked_add(item)?;
+                (number + 1 < start(buffer.index(), pass + 1)?).then_some(number)?
+            }
             Locus::Pass { buffer, pass } => start(buffer.index(), pass + 1)?.checked_sub(1)?,
             Locus::Event { buffer, item } => start(buffer.index(), item)?,
             Locus::Step(number) => self.first_step.checked_add(number)?,

@@ -1,6 +1,7 @@
 //! What is known while a program is played, and who looks on.
 use super::Script;
 use super::sites::Sites;
+use crate::order::Point;
 use crate::program::{CommandBufferIndex, Locus, ResourceIndex};
 use crate::{Engine, Hop, NodeId, ResourceId, Site};
 
@@ -36,17 +37,23 @@ pub(crate) trait Watch {
 }
 
 impl Known<'_> {
-    pub(crate) fn ordered(&self, first: NodeId, second: NodeId) -> bool {
-        self.engine.clocks().is_some_and(|clocks| clocks.ordered(first, second))
+    /// Where a node that was just made stands.
+    pub(crate) fn point(&self, node: NodeId) -> Point {
+        let point = self.engine.clocks().and_then(|clocks| clocks.point(node));
+        point.unwrap_or(Point { chain: u32::MAX, number: node.0 })
     }
 
-    pub(crate) fn visible_to(&self, first: NodeId, second: NodeId, resource: ResourceIndex) -> bool {
+    pub(crate) fn ordered(&self, first: Point, second: NodeId) -> bool {
+        self.engine.clocks().is_some_and(|clocks| clocks.is_before(first, second))
+    }
+
+    pub(crate) fn visible_to(&self, first: Point, second: NodeId, resource: ResourceIndex) -> bool {
         let resource = self.resources.get(resource.index());
-        resource.is_some_and(|resource| self.engine.visible_to(first, second, *resource))
+        resource.is_some_and(|resource| self.engine.visible_to(NodeId(first.number), second, *resource))
     }
 
-    pub(crate) fn why(&self, first: NodeId, second: NodeId) -> Option<Vec<Hop>> {
-        self.engine.clocks()?.why(first, second)
+    pub(crate) fn why(&self, first: Point, second: NodeId) -> Option<Vec<Hop>> {
+        self.engine.clocks()?.why(NodeId(first.number), second)
     }
 
     pub(crate) fn locus(&self, site: Site) -> Option<Locus> {

@@ -37,6 +37,8 @@ pub(crate) struct Machine {
 pub(super) struct Thread {
     /// Numbers of its steps still to do.
     pub(super) steps: VecDeque<u32>,
+    /// The step of a document that starts it.
+    opener: Option<u32>,
     /// What its next step follows.
     pub(super) last: Option<NodeId>,
     started: bool,
@@ -114,7 +116,7 @@ impl Machine {
         machine.queues = program.queues.iter().map(|_| machine.new_queue()).collect();
         machine.events.resize_with(program.events.len(), Event::default);
         machine.buffers.resize_with(program.command_buffers.len(), Buffer::default);
-        machine.add_body(&program.steps, None, &mut 0);
+        machine.add_body(script, &program.steps, None, None, &mut 0);
         if let Some(main) = machine.threads.first_mut() {
             main.started = true;
         }
@@ -171,27 +173,40 @@ impl Machine {
         Known { engine: &self.engine, resources: &self.names.resources, sites: &self.sites }
     }
 
-    /// A thread that goes on from where another is, or from nothing. 
-    pub(crate) fn new_thread(&mut self, after: Option<usize>) -> Thread {
+    /// A thread that goes on from where another is, or from nothing.
+    pub(super) fn new_thread(&mut self, after: Option<usize>) -> Thread {
         let last = after.and_then(|after| self.threads.get(after)).and_then(|thread| thread.last);
         self.next_series += 1;
-        Thread { steps: VecDeque::new(), last, started: true, when: None, series: self.next_series }
+        let (steps, series) = (VecDeque::new(), self.next_series);
+        Thread { steps, opener: None, last, started: true, when: None, series }
     }
 
-    pub(crate) fn new_queue(&mut self) -> Queue {
+    pub(super) fn new_queue(&mut self) -> Queue {
         self.next_series += 1;
         Queue { series: self.next_series, ..Queue::default() }
     }
 
-    fn add_body(&mut self, steps: &[Step], when: Option<(EventIndex, u64)>, number: &mut u32) {
+    fn add_body(
+        &mut self,
+        script: Script<'_>,
+        steps: &[Step],
+        opener: Option<u32>,
+        when: Option<(EventIndex, u64)>,
+        number: &mut u32,
+    ) {
         let (thread, body) = (self.threads.len(), self.new_thread(None));
-        self.threads.push(Thread { started: false, when, ..body });
+        self.threads.push(Thread { opener, started: false, when, ..body });
         for step in steps {
-            self.threads[thread].steps.push_back(*number);
+            let own = *number;
+            if script.has(Locus::Step(own)) {
+                self.threads[thread].steps.push_back(own);
+            }
             *number += 1;
             match step {
-                Step::Thread { body, .. } => self.add_body(body, None, number),
-                Step::Notify { event, value, body } => self.add_body(body, Some((*event, *value)), number),
+                Step::Thread { body, .. } => self.add_body(script, body, Some(own), None, number),
+                Step::Notify { event, value, body } => {
+                    self.add_body(script, body, Some(own), Some((*event, *value)), number);
+                }
                 _ => {}
             }
         }
@@ -263,9 +278,7 @@ impl Machine {
                 self.raise(*event, *value, node, series);
             }
             Step::Thread { .. } | Step::Notify { .. } => {
-                let first = |body: &Thread| body.steps.front() == Some(&(number + 1));
-                let own = |body: &Thread| !body.started && first(body);
-                if let Some(body) = self.threads.iter_mut().find(|body| own(body)) {
+                if let Some(body) = self.threads.iter_mut().find(|body| body.opener == Some(number)) {
                     body.started = true;
                     body.last = Some(node);
                 }
@@ -339,6 +352,10 @@ impl Machine {
         let item = at.checked_sub(1).map(|place| (place, body.items.get(place as usize)));
         match item {
             None => self.begin(queue, buffer, body, (commit, step)),
+            Some((item, Some(BufferItem::Event(_)))) if !script.has(Locus::Event { buffer, item }) => {
+                self.buffers[buffer.index()].site += 1;
+                return;
+            }
             Some((place, Some(BufferItem::Pass(pass)))) => {
                 watch.see(script, Played::Pass(buffer, place), &self.known());
                 self.run_pass(QueueIndex(queue as u32), buffer, place, pass, script, watch);
@@ -461,12 +478,20 @@ impl Machine {
 }
 
 impl Queue {
+    /// Steps whose event operations it has still to come to.
+    pub(super) fn waiting_operations(&self) -> impl Iterator<Item = u32> {
+        self.pending.iter().filter_map(|pending| match pending {
+            Pending::Operation { step, .. } => Some(*step),
+            Pending::Buffer { .. } => None,
+        })
+    }
+
     /// The event operation that the queue comes to next, if it is one.
     fn operation<'a>(&self, script: Script<'a>) -> Option<(Locus, &'a EventOperation)> {
         let locus = match *self.pending.front()? {
             Pending::Buffer { buffer, .. } => Locus::Event { buffer, item: self.at.checked_sub(1)? },
             Pending::Operation { step, .. } => Locus::Step(step),
         };
-        Some((locus, script.operation(locus)?))
+        Some((locus, script.operation(locus).filter(|_| script.has(locus))?))
     }
 }

@@ -14,6 +14,7 @@
 //!
 //! **Stuck waits.** When nothing can go on, what still waits is reported, and nothing behind it is played.
 mod collect;
+mod grow;
 mod known;
 mod machine;
 mod pass;
@@ -27,7 +28,9 @@ use super::clock::Clocks;
 use super::link::Link;
 use super::why::Hop;
 use crate::plan::Plan;
-use crate::program::{CommandBufferIndex, Locus, Program, ResourceIndex, UnknownName, split_stage};
+use crate::program::{
+    CommandBufferIndex, EventOperationKind, Locus, Program, ResourceIndex, UnknownName, split_stage,
+};
 use crate::{NodeId, Site, Stage};
 use collect::{Collector, Nodes, Paths};
 use machine::Resolved;
@@ -36,7 +39,6 @@ pub(crate) use known::{Known, Played, Watch};
 pub(crate) use machine::Machine;
 pub(crate) use pass::is_serial;
 pub(crate) use script::Script;
-pub(crate) use sites::Sites;
 
 /// Happens-before and visibility among all that a program does.
 ///
@@ -158,7 +160,8 @@ impl Order {
 
     /// Whether `first` is before `second` and what it writes to one resource is visible there.
     pub fn visible_to(&self, first: NodeId, second: NodeId, resource: ResourceIndex) -> bool {
-        self.known().visible_to(first, second, resource)
+        let resource = self.machine.names.resources.get(resource.index());
+        resource.is_some_and(|resource| self.machine.engine.visible_to(first, second, *resource))
     }
 
     /// A shortest chain of primitives from `first` to `second`; [`locus`](Self::locus) says where each stands.
@@ -229,6 +232,50 @@ impl Order {
     /// The whole graph, transitive edges left out.
     pub const fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Tells again what was played, in its order.
+    pub(crate) fn replay(&self, script: Script<'_>, mut tell: impl FnMut(Played)) {
+        for moment in &self.moments {
+            match *moment {
+                Moment::Step(number) => {
+                    let node = self.nodes(Locus::Step(number)).first().copied();
+                    node.into_iter().for_each(|node| tell(Played::Step { number, node }));
+                }
+                Moment::Begin(buffer) => tell(Played::Begin(buffer)),
+                Moment::Pass(buffer, pass) => {
+                    tell(Played::Pass(buffer, pass));
+                    self.replay_pass(script, buffer, pass, &mut tell);
+                }
+                Moment::Event(locus) => {
+                    // A signal's node comes after that of the call that put it on the queue.
+                    let signal = script.operation(locus).filter(|own| own.kind == EventOperationKind::Signal);
+                    let node = signal.and_then(|_| self.nodes(locus).last().copied());
+                    tell(Played::Event { locus, node });
+                }
+                Moment::End(buffer) => tell(Played::End(buffer)),
+            }
+        }
+    }
+
+    fn replay_pass(
+        &self,
+        script: Script<'_>,
+        buffer: CommandBufferIndex,
+        pass: u32,
+        tell: &mut impl FnMut(Played),
+    ) {
+        let Some(body) = script.program.pass(buffer, pass) else { return };
+        let mut item = |locus: Locus| {
+            self.nodes(locus).first().into_iter().for_each(|&first| tell(Played::Item { locus, first }));
+        };
+        let alone = body.attachments_at();
+        for place in 0..=body.items.len() as u32 {
+            if alone == Some(place) {
+                item(Locus::Pass { buffer, pass });
+            }
+            item(Locus::PassItem { buffer, pass, item: place });
+        }
     }
 
     /// All that the play knows.

@@ -19,8 +19,8 @@ use crate::{
 pub(super) struct Names {
     pub(super) queues: Vec<QueueId>,
     pub(super) resources: Vec<ResourceId>,
-    fences: Vec<FenceId>,
-    heaps: Vec<MemoryId>,
+    pub(super) fences: Vec<FenceId>,
+    pub(super) heaps: Vec<MemoryId>,
     places: Vec<(MemoryId, u64)>,
 }
 
@@ -94,6 +94,9 @@ impl Machine {
                 self.engine.at(Site(last));
                 self.run_own(id, own, pass, script, watch);
             }
+            if !script.has(Locus::PassItem { buffer, pass: number, item: place }) {
+                continue;
+            }
             self.engine.at(Site(first + place));
             match item {
                 PassItem::Command(command) => {
@@ -124,7 +127,7 @@ impl Machine {
     fn run_command(&mut self, queue: QueueId, pass: &Pass, command: &Command, program: &Program) -> NodeId {
         let mut accesses = SmallVec::<[Access; 4]>::new();
         if command.work.is_tracked() {
-            program.each_use(pass, command, |part, kind, stage| {
+            program.each_use(pass, command, |part, kind, stage, _| {
                 accesses.push(self.access(part, kind, stage));
             });
         }
@@ -132,7 +135,14 @@ impl Machine {
     }
 
     /// The work of a render pass without draws.
-    fn run_own(&mut self, queue: QueueId, locus: Locus, pass: &Pass, script: Script<'_>, watch: &mut impl Watch) {
+    fn run_own(
+        &mut self,
+        queue: QueueId,
+        locus: Locus,
+        pass: &Pass,
+        script: Script<'_>,
+        watch: &mut impl Watch,
+    ) {
         let Locus::Pass { buffer, .. } = locus else { return };
         let mut accesses = SmallVec::<[Access; 4]>::new();
         pass.each_own_use(|part, kind, stage| accesses.push(self.access(part, kind, stage)));

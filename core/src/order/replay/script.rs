@@ -2,6 +2,8 @@
 //!
 //! In a document steps nest, since threads and notifications have bodies, and are numbered from front to back. What comes
 //! in piece by piece does not nest, and a step's number is its place in the list.
+use std::collections::HashSet;
+
 use crate::program::{BufferItem, EventOperation, Locus, Program, QueueIndex, Step};
 
 /// A program and its steps by number.
@@ -10,17 +12,29 @@ pub(crate) struct Script<'a> {
     pub(crate) program: &'a Program,
     /// The steps of a document; without it they do not nest.
     nested: Option<&'a [&'a Step]>,
+    /// What is passed over as if it did not stand there.
+    without: Option<&'a HashSet<Locus>>,
 }
 
 impl<'a> Script<'a> {
     /// A whole document; `steps` are all of its steps.
     pub(crate) const fn document(program: &'a Program, steps: &'a [&'a Step]) -> Self {
-        Self { program, nested: Some(steps) }
+        Self { program, nested: Some(steps), without: None }
     }
 
     /// A program whose steps do not nest.
     pub(crate) const fn flat(program: &'a Program) -> Self {
-        Self { program, nested: None }
+        Self { program, nested: None, without: None }
+    }
+
+    /// The same without some of its synchronizations and steps; all other places keep their names.
+    pub(crate) const fn without(self, places: &'a HashSet<Locus>) -> Self {
+        Self { without: Some(places), ..self }
+    }
+
+    /// Whether a place is played.
+    pub(crate) fn has(&self, locus: Locus) -> bool {
+        self.without.is_none_or(|without| !without.contains(&locus))
     }
 
     /// A step by its number.

@@ -66,6 +66,7 @@ impl Sites {
         }
     }
 
+    #[cfg(test)]
     /// Keeps the numbers of these places alone.
     pub(crate) fn retain(&mut self, buffer: impl Fn(CommandBufferIndex) -> bool, step: impl Fn(u32) -> bool) {
         self.runs.retain(|_, run| match run.of {
@@ -74,6 +75,7 @@ impl Sites {
         });
     }
 
+    #[cfg(test)]
     /// How many runs it holds.
     pub(crate) fn records(&self) -> usize {
         self.runs.len()

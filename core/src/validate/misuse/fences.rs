@@ -1,36 +1,40 @@
 //! Fences: waits that find no update, or one of their own pass (rules 5.3.4, 5.3.7 and 5.4).
-use std::collections::HashMap;
-
 use super::super::finding::{Finding, Misuse, Spot};
+use super::super::walk::at;
 use super::finding;
+use crate::order::Played;
 use crate::program::{CommandBufferIndex, FenceIndex, Locus, PassItem, Primitive, Program, QueueIndex};
-use crate::{Moment, Order};
 
-/// An update that was released.
+/// For every fence, the latest update on each queue that was released.
+#[derive(Debug, Default)]
+pub(super) struct Updates(Vec<Vec<Update>>);
+
+#[derive(Debug)]
 struct Update {
     pass: (CommandBufferIndex, u32),
     queue: QueueIndex,
     locus: Locus,
 }
 
-pub(super) fn find(program: &Program, order: &Order, findings: &mut Vec<Finding>) {
-    let mut updates: HashMap<FenceIndex, Vec<Update>> = HashMap::new();
-    for moment in order.moments() {
-        let Moment::Pass(buffer, place) = *moment else { continue };
-        let Some(pass) = program.pass(buffer, place) else { continue };
+impl Updates {
+    pub(super) fn see(&mut self, program: &Program, played: Played, findings: &mut Vec<Finding>) {
+        let Played::Pass(buffer, place) = played else { return };
+        let Some(pass) = program.pass(buffer, place) else { return };
         let queue = program.command_buffers[buffer.index()].queue;
         for (item, index) in pass.items.iter().zip(0..) {
             let PassItem::Synchronization(synchronization) = item else { continue };
             let locus = Locus::PassItem { buffer, pass: place, item: index };
             match synchronization.primitive {
                 Primitive::UpdateFence { fence, .. } => {
-                    let own = updates.entry(fence).or_default();
-                    // One of a queue is enough to know that it has been updated there, the latest to know of the pass.
-                    own.retain(|update| update.queue != queue || update.pass != (buffer, place));
-                    own.push(Update { pass: (buffer, place), queue, locus });
+                    let own = at(&mut self.0, fence.index());
+                    let update = Update { pass: (buffer, place), queue, locus };
+                    match own.iter_mut().find(|update| update.queue == queue) {
+                        Some(latest) => *latest = update,
+                        None => own.push(update),
+                    }
                 }
                 Primitive::WaitForFence { fence, .. } => {
-                    let ahead = updates.get(&fence).map_or(&[][..], Vec::as_slice);
+                    let ahead = self.0.get(fence.index()).map_or(&[][..], Vec::as_slice);
                     findings.extend(wait(fence, ahead, (buffer, place), queue, locus));
                 }
                 _ => {}

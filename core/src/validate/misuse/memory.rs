@@ -2,58 +2,57 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::finding::{Finding, Misuse, Spot};
-use super::super::walk::{Body, Deed};
+use super::super::walk::{Body, Deed, at};
 use super::{about, finding};
 use crate::program::{
     BufferItem, CommandBufferIndex, DeviceIndex, EventIndex, FenceIndex, Locus, Pass, PassItem, Placement,
     Primitive, Program, ResourceIndex, Step, StorageMode, TrackingMode, Work,
 };
 
-pub(super) fn find(program: &Program, findings: &mut Vec<Finding>) {
-    declarations(program, findings);
-    let mut devices = Devices::default();
-    for (body, number) in program.command_buffers.iter().zip(0..) {
-        let buffer = CommandBufferIndex(number);
+pub(super) fn resource(program: &Program, index: ResourceIndex, findings: &mut Vec<Finding>) {
+    let declaration = program.resource(index);
+    let Placement::Heap { heap, .. } = declaration.placement else { return };
+    if declaration.tracking == TrackingMode::Tracked && !program.heaps[heap.index()].tracked {
+        findings.push(Finding {
+            kind: super::Kind::Misuse(Misuse::TrackedOnUntrackedHeap),
+            first: None,
+            second: None,
+            resource: Some(index),
+            extent: None,
+        });
+    }
+}
+
+/// Which device each fence and each plain event belongs to: the first that uses it.
+#[derive(Debug, Default)]
+pub(in super::super) struct Devices {
+    fences: Vec<Option<DeviceIndex>>,
+    events: Vec<Option<DeviceIndex>>,
+}
+
+impl Devices {
+    pub(super) fn buffer(
+        &mut self,
+        program: &Program,
+        buffer: CommandBufferIndex,
+        findings: &mut Vec<Finding>,
+    ) {
+        let body = &program.command_buffers[buffer.index()];
         let device = program.queues[body.queue.index()].device;
         for (item, place) in body.items.iter().zip(0..) {
             match item {
                 BufferItem::Event(operation) => {
                     let spot = Spot::At(Locus::Event { buffer, item: place });
-                    findings.extend(devices.event(program, operation.event, device, spot));
+                    findings.extend(self.event(program, operation.event, device, spot));
                 }
                 BufferItem::Pass(pass) => {
                     let spot = |item| Spot::At(Locus::PassItem { buffer, pass: place, item });
-                    in_pass(program, pass, device, &mut devices, &spot, findings);
+                    in_pass(program, pass, device, self, &spot, findings);
                 }
             }
         }
     }
-    steps(program, &mut devices, findings);
-}
 
-fn declarations(program: &Program, findings: &mut Vec<Finding>) {
-    for (declaration, number) in program.resources.iter().zip(0..) {
-        let Placement::Heap { heap, .. } = declaration.placement else { continue };
-        if declaration.tracking == TrackingMode::Tracked && !program.heaps[heap.index()].tracked {
-            findings.push(Finding {
-                kind: super::Kind::Misuse(Misuse::TrackedOnUntrackedHeap),
-                first: None,
-                second: None,
-                resource: Some(ResourceIndex(number)),
-                extent: None,
-            });
-        }
-    }
-}
-
-/// Which device each fence and each plain event belongs to: the first that uses it.
-#[derive(Default)]
-struct Devices {
-    fences: HashMap<FenceIndex, DeviceIndex>,
-    events: HashMap<EventIndex, DeviceIndex>,
-}
-
-impl Devices {
     fn event(
         &mut self,
         program: &Program,
@@ -61,14 +60,38 @@ impl Devices {
         device: DeviceIndex,
         spot: Spot,
     ) -> Option<Finding> {
-        let own = *self.events.entry(event).or_insert(device);
+        let own = *at(&mut self.events, event.index()).get_or_insert(device);
         let wrong = own != device && !program.events[event.index()].shared;
         wrong.then(|| finding(Misuse::WrongDevice, spot))
     }
 
     fn fence(&mut self, fence: FenceIndex, device: DeviceIndex, spot: Spot) -> Option<Finding> {
-        let own = *self.fences.entry(fence).or_insert(device);
+        let own = *at(&mut self.fences, fence.index()).get_or_insert(device);
         (own != device).then(|| finding(Misuse::WrongDevice, spot))
+    }
+
+    pub(super) fn step(&mut self, program: &Program, step: &Step, number: u32, findings: &mut Vec<Finding>) {
+        let spot = Spot::At(Locus::Step(number));
+        match step {
+            Step::Write(part) | Step::Read(part)
+                if program.resource(part.resource).storage == StorageMode::Private =>
+            {
+                findings.push(about(Misuse::WrongStorageMode, spot, part.resource));
+            }
+            Step::DidModify(part) if program.resource(part.resource).storage != StorageMode::Managed => {
+                findings.push(about(Misuse::WrongStorageMode, spot, part.resource));
+            }
+            Step::MakeAliasable(resource)
+                if !matches!(program.resource(*resource).placement, Placement::Heap { .. }) =>
+            {
+                findings.push(about(Misuse::NotAliasable, spot, *resource));
+            }
+            Step::QueueEvent { queue, operation } => {
+                let device = program.queues[queue.index()].device;
+                findings.extend(self.event(program, operation.event, device, spot));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -84,12 +107,12 @@ fn in_pass(
         match item {
             PassItem::Command(command) => {
                 let mut told = HashSet::new();
-                for used in program.uses(pass, command) {
-                    let resource = used.part.resource;
+                program.each_use(pass, command, |part, _, _, _| {
+                    let resource = part.resource;
                     if program.resource(resource).device != device && told.insert(resource) {
                         findings.push(about(Misuse::WrongDevice, spot(index), resource));
                     }
-                }
+                });
                 if let Work::Synchronize { resource } = command.work
                     && program.resource(resource).storage != StorageMode::Managed
                 {
@@ -111,36 +134,10 @@ fn in_pass(
     }
 }
 
-fn steps(program: &Program, devices: &mut Devices, findings: &mut Vec<Finding>) {
-    for (step, number) in program.all_steps().into_iter().zip(0..) {
-        let spot = Spot::At(Locus::Step(number));
-        match step {
-            Step::Write(part) | Step::Read(part)
-                if program.resource(part.resource).storage == StorageMode::Private =>
-            {
-                findings.push(about(Misuse::WrongStorageMode, spot, part.resource));
-            }
-            Step::DidModify(part) if program.resource(part.resource).storage != StorageMode::Managed => {
-                findings.push(about(Misuse::WrongStorageMode, spot, part.resource));
-            }
-            Step::MakeAliasable(resource)
-                if !matches!(program.resource(*resource).placement, Placement::Heap { .. }) =>
-            {
-                findings.push(about(Misuse::NotAliasable, spot, *resource));
-            }
-            Step::QueueEvent { queue, operation } => {
-                let device = program.queues[queue.index()].device;
-                findings.extend(devices.event(program, operation.event, device, spot));
-            }
-            _ => {}
-        }
-    }
-}
-
 /// Watches the deeds of a program for uses of memory that was given away.
 ///
 /// What counts is the commit: work that was committed before the resource was made aliasable may still be running.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(in super::super) struct Aliasing {
     given: HashMap<ResourceIndex, Locus>,
     /// Command buffers, each with what had been given away when it was committed.
@@ -161,7 +158,9 @@ impl Aliasing {
                     self.commits.entry(*buffer).or_insert(given);
                 }
             }
+            Body::Step(_) if self.given.is_empty() => {}
             Body::Step(_) => self.tell(deed, |_| true, findings),
+            Body::Command { .. } if self.given.is_empty() => {}
             Body::Command { buffer, .. } => {
                 if let Some(given) = self.commits.get(&buffer) {
                     self.tell(deed, |resource| given.contains(resource), findings);

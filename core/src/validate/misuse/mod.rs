@@ -14,17 +14,50 @@ mod queues;
 mod stages;
 
 use super::finding::{Finding, Kind, Misuse, Spot};
-use crate::Order;
-use crate::program::{Program, ResourceIndex};
+use super::walk::Scene;
+use crate::order::Played;
+use crate::program::{CommandBufferIndex, Program, ResourceIndex, Step};
 
 pub(super) use memory::Aliasing;
 
-pub(super) fn find(program: &Program, order: &Order, findings: &mut Vec<Finding>) {
-    stages::find(program, findings);
-    queues::find(program, findings);
-    fences::find(program, order, findings);
-    events::find(program, order, findings);
-    memory::find(program, findings);
+/// Looks at calls, each by itself, and remembers of them what later ones are judged by.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    pub(super) commits: queues::Commits,
+    pub(super) devices: memory::Devices,
+    fences: fences::Updates,
+    events: events::Raises,
+}
+
+impl Calls {
+    /// A resource that is declared.
+    pub(super) fn resource(&self, program: &Program, index: ResourceIndex, findings: &mut Vec<Finding>) {
+        memory::resource(program, index, findings);
+    }
+
+    /// A command buffer as it was recorded.
+    pub(super) fn buffer(
+        &mut self,
+        program: &Program,
+        index: CommandBufferIndex,
+        findings: &mut Vec<Finding>,
+    ) {
+        stages::buffer(program, index, findings);
+        queues::buffer(program, index, findings);
+        self.devices.buffer(program, index, findings);
+    }
+
+    /// A step, whether it is ever played or not.
+    pub(super) fn step(&mut self, program: &Program, step: &Step, number: u32, findings: &mut Vec<Finding>) {
+        self.commits.step(program, step, number, findings);
+        self.devices.step(program, step, number, findings);
+    }
+
+    /// Something that was played.
+    pub(super) fn see(&mut self, scene: &Scene<'_>, played: Played, findings: &mut Vec<Finding>) {
+        self.fences.see(scene.program, played, findings);
+        self.events.see(scene, played, findings);
+    }
 }
 
 fn finding(misuse: Misuse, spot: Spot) -> Finding {

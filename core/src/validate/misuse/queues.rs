@@ -4,30 +4,26 @@
 //! |---|---|
 //! | blit passes, memory barriers | barriers within a pass, producer barriers |
 //! | event operations in command buffers, `enqueue` | event operations on the queue |
-use std::collections::HashMap;
-
 use super::super::finding::{Finding, Misuse, Spot};
+use super::super::walk::at;
 use super::finding;
 use crate::program::{
     BufferItem, CommandBufferIndex, Locus, Pass, PassItem, PassKind, Primitive, Program, QueueMode, Step,
 };
 
-pub(super) fn find(program: &Program, findings: &mut Vec<Finding>) {
-    for (body, number) in program.command_buffers.iter().zip(0..) {
-        let buffer = CommandBufferIndex(number);
-        let mode = program.queues[body.queue.index()].mode;
-        for (item, place) in body.items.iter().zip(0..) {
-            match item {
-                BufferItem::Event(_) if mode == QueueMode::Explicit => {
-                    let spot = Spot::At(Locus::Event { buffer, item: place });
-                    findings.push(finding(Misuse::WrongQueueMode, spot));
-                }
-                BufferItem::Event(_) => {}
-                BufferItem::Pass(pass) => in_pass(buffer, place, pass, mode, findings),
+pub(super) fn buffer(program: &Program, buffer: CommandBufferIndex, findings: &mut Vec<Finding>) {
+    let body = &program.command_buffers[buffer.index()];
+    let mode = program.queues[body.queue.index()].mode;
+    for (item, place) in body.items.iter().zip(0..) {
+        match item {
+            BufferItem::Event(_) if mode == QueueMode::Explicit => {
+                let spot = Spot::At(Locus::Event { buffer, item: place });
+                findings.push(finding(Misuse::WrongQueueMode, spot));
             }
+            BufferItem::Event(_) => {}
+            BufferItem::Pass(pass) => in_pass(buffer, place, pass, mode, findings),
         }
     }
-    steps(program, findings);
 }
 
 fn in_pass(
@@ -56,9 +52,12 @@ fn in_pass(
     }
 }
 
-fn steps(program: &Program, findings: &mut Vec<Finding>) {
-    let mut commits: HashMap<CommandBufferIndex, u32> = HashMap::new();
-    for (step, number) in program.all_steps().into_iter().zip(0..) {
+/// The step that committed each command buffer first.
+#[derive(Debug, Default)]
+pub(in super::super) struct Commits(Vec<Option<u32>>);
+
+impl Commits {
+    pub(super) fn step(&mut self, program: &Program, step: &Step, number: u32, findings: &mut Vec<Finding>) {
         let spot = Spot::At(Locus::Step(number));
         match step {
             Step::QueueEvent { queue, .. } if program.queues[queue.index()].mode == QueueMode::Tracked => {
@@ -72,17 +71,25 @@ fn steps(program: &Program, findings: &mut Vec<Finding>) {
             }
             Step::Commit(buffers) => {
                 for buffer in buffers {
-                    if let Some(first) = commits.get(buffer) {
-                        let first = Some(Spot::At(Locus::Step(*first)));
+                    let commit = at(&mut self.0, buffer.index());
+                    if let Some(first) = *commit {
+                        let first = Some(Spot::At(Locus::Step(first)));
                         findings.push(Finding { first, ..finding(Misuse::CommittedTwice(*buffer), spot) });
                     }
-                    commits.entry(*buffer).or_insert(number);
+                    commit.get_or_insert(number);
                 }
             }
             _ => {}
         }
     }
-    let all = (0..program.command_buffers.len() as u32).map(CommandBufferIndex);
-    let never = all.filter(|buffer| !commits.contains_key(buffer));
-    findings.extend(never.map(|buffer| finding(Misuse::NeverCommitted, Spot::CommandBuffer(buffer))));
+
+    /// What can be said once nothing more comes: of these command buffers, those that were never committed.
+    pub(in super::super) fn never(
+        &self,
+        buffers: impl Iterator<Item = CommandBufferIndex>,
+        findings: &mut Vec<Finding>,
+    ) {
+        let never = buffers.filter(|buffer| self.0.get(buffer.index()).is_none_or(Option::is_none));
+        findings.extend(never.map(|buffer| finding(Misuse::NeverCommitted, Spot::CommandBuffer(buffer))));
+    }
 }

@@ -14,25 +14,23 @@ const RENDER: Stages =
     Stages::VERTEX.union(Stages::FRAGMENT).union(Stages::TILE).union(Stages::OBJECT).union(Stages::MESH);
 const LATE: Stages = Stages::FRAGMENT.union(Stages::TILE);
 
-pub(super) fn find(program: &Program, findings: &mut Vec<Finding>) {
-    for (body, number) in program.command_buffers.iter().zip(0..) {
-        let buffer = CommandBufferIndex(number);
-        let mode = program.queues[body.queue.index()].mode;
-        for (item, place) in body.items.iter().zip(0..) {
-            let BufferItem::Pass(pass) = item else { continue };
-            let can = encodable(pass, mode);
-            for (item, index) in pass.items.iter().zip(0..) {
-                let spot = Spot::At(Locus::PassItem { buffer, pass: place, item: index });
-                match item {
-                    PassItem::Command(command) => {
-                        let wrong = command.work.stages().difference(can);
-                        if !wrong.is_empty() {
-                            findings.push(finding(Misuse::StageNotInEncoder(wrong), spot));
-                        }
+pub(super) fn buffer(program: &Program, buffer: CommandBufferIndex, findings: &mut Vec<Finding>) {
+    let body = &program.command_buffers[buffer.index()];
+    let mode = program.queues[body.queue.index()].mode;
+    for (item, place) in body.items.iter().zip(0..) {
+        let BufferItem::Pass(pass) = item else { continue };
+        let can = encodable(pass, mode);
+        for (item, index) in pass.items.iter().zip(0..) {
+            let spot = Spot::At(Locus::PassItem { buffer, pass: place, item: index });
+            match item {
+                PassItem::Command(command) => {
+                    let wrong = command.work.stages().difference(can);
+                    if !wrong.is_empty() {
+                        findings.push(finding(Misuse::StageNotInEncoder(wrong), spot));
                     }
-                    PassItem::Synchronization(item) => primitive(&item.primitive, can, spot, findings),
-                    PassItem::UseResource { .. } => {}
                 }
+                PassItem::Synchronization(item) => primitive(&item.primitive, can, spot, findings),
+                PassItem::UseResource { .. } => {}
             }
         }
     }

@@ -200,7 +200,7 @@ fn reported(program: &Program, order: &Order) -> Result<Found, TestCaseError> {
 }
 
 /// With places that overlap, and memory that the CPU reaches.
-fn aliased(mut program: Program) -> Program {
+pub(super) fn aliased(mut program: Program) -> Program {
     let heap = |resource: usize, program: &Program| match program.resources[resource].placement {
         Placement::Heap { heap, .. } => heap,
         _ => unreachable!("the generator places these on heaps"),

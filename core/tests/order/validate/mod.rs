@@ -1,3 +1,4 @@
-//! The validator: against brute force, and by twins that differ in the one missing edge.
+//! The validator: against brute force, by twins that differ in the one missing edge, and fed piece by piece.
 mod brute_force;
+mod online;
 mod twins;
