@@ -12,7 +12,7 @@ impl Painter<'_> {
         let mut y = top;
         let most = width - 2 * MARGIN - 26;
         let conflicts = self.timeline.conflicts.len();
-        for (number, conflict) in self.timeline.conflicts.iter().enumerate().take(CAPTIONS_MOST) {
+        for (number, conflict) in self.timeline.conflicts.iter().enumerate().take(super::FINDINGS_MOST) {
             let mut shapes = Vec::new();
             badge(number, MARGIN + 10, y + 9, conflict.severity == Severity::Error, &mut shapes);
             let lead = conflict.finding.code();
@@ -24,8 +24,9 @@ impl Painter<'_> {
             y += 5;
             self.add(Layer::Texts, None, shapes);
         }
-        if conflicts > CAPTIONS_MOST {
-            let line = format!("and {} more: fencepost check names them all", conflicts - CAPTIONS_MOST);
+        if conflicts > super::FINDINGS_MOST {
+            let line =
+                format!("and {} more: fencepost check names them all", conflicts - super::FINDINGS_MOST);
             let shape = text(&line, MARGIN + 26, y + 13, CAPTION, most, "muted");
             self.add(Layer::Texts, None, shape.into_iter().collect());
             y += LINE + 5;
@@ -74,8 +75,7 @@ impl Painter<'_> {
         add(arrow(ordered), Sign::Order, "waits for");
         add(arrow(|kind| kind == ArrowKind::Tracking), Sign::Tracking, "by tracking");
         add(arrow(|kind| kind == ArrowKind::Cpu), Sign::Soft, "by the CPU");
-        let missing = timeline.conflicts.iter().any(|conflict| conflict.first.is_some());
-        add(missing || arrow(|kind| kind == ArrowKind::Stuck), Sign::Missing, "order that is missing");
+        add(self.misses(), Sign::Missing, "order that is missing");
         add(timeline.groups.iter().any(|group| group.fate != Fate::Runs), Sign::Ghost, "never runs");
         signs
     }
@@ -122,4 +122,3 @@ fn sign_shapes(sign: Sign, x: i32, y: i32, shapes: &mut Vec<Shape>) {
 
 const CAPTION: i32 = 11;
 const LINE: i32 = 15;
-const CAPTIONS_MOST: usize = 12;

@@ -158,10 +158,10 @@ fn conflict(conflict: &Conflict) -> String {
     };
     let place = |place: Option<Anchor>| place.map_or_else(|| "null".to_owned(), anchor);
     format!(
-        "{{\"code\": {}, \"severity\": \"{severity}\", \"resources\": {}, \"first\": {}, \"second\": {}, \
+        "{{\"code\": {}, \"severity\": \"{severity}\", \"parts\": {}, \"first\": {}, \"second\": {}, \
          \"message\": {}}}",
         quoted(conflict.finding.code()),
-        strings(conflict.names.iter().map(String::as_str)),
+        strings(conflict.parts.iter().map(String::as_str)),
         place(conflict.first),
         place(conflict.second),
         quoted(&conflict.message)

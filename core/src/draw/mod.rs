@@ -48,6 +48,9 @@ pub use json::json;
 use crate::timeline::Timeline;
 pub(crate) use crate::timeline::stage;
 
+/// Findings that have a number, a line and a caption; of the others the picture only says how many there are.
+const FINDINGS_MOST: usize = 12;
+
 /// A timeline as SVG. `title` is the program's name.
 pub fn svg(timeline: &Timeline, title: &str, theme: Theme) -> String {
     svg::write(&Picture::of(timeline, title), theme)

@@ -145,7 +145,7 @@ pub(super) struct Painter<'a> {
 /// Numbers of the findings of each thing.
 fn badges(timeline: &Timeline) -> Vec<(Anchor, Vec<usize>)> {
     let mut badges: Vec<(Anchor, Vec<usize>)> = Vec::new();
-    for (number, conflict) in timeline.conflicts.iter().enumerate().take(BADGES_MOST) {
+    for (number, conflict) in timeline.conflicts.iter().enumerate().take(super::FINDINGS_MOST) {
         for anchor in [conflict.first, conflict.second].into_iter().flatten() {
             match badges.iter_mut().find(|badge| badge.0 == anchor) {
                 Some(badge) if badge.1.contains(&number) => {}
@@ -165,6 +165,12 @@ impl Painter<'_> {
         self.layers[layer as usize].push(Element { title, shapes });
     }
 
+    /// Whether any line stands for an order that is missing.
+    pub(super) fn misses(&self) -> bool {
+        let mut lines = self.routes.ways.iter().map(|way| way.line);
+        lines.any(|line| matches!(line, Line::Missing(_) | Line::Order(ArrowKind::Stuck)))
+    }
+
     fn frame(&self, anchor: Anchor) -> Option<Frame> {
         self.grid.frame(&self.placed, self.timeline, anchor)
     }
@@ -173,13 +179,16 @@ impl Painter<'_> {
         self.badges.iter().find(|badge| badge.0 == anchor).map_or_else(Vec::new, |badge| badge.1.clone())
     }
 
+    fn is_error(&self, number: usize) -> bool {
+        self.timeline.conflicts.get(number).is_some_and(|found| found.severity == Severity::Error)
+    }
+
     /// Badges from a right edge leftwards; where they begin.
     fn badge_row(&self, anchor: Anchor, right: i32, middle: i32, shapes: &mut Vec<Shape>) -> i32 {
         let mut x = right;
         for number in self.numbers(anchor).into_iter().rev() {
             x -= BADGE;
-            let error = self.timeline.conflicts.get(number).is_some_and(|c| c.severity == Severity::Error);
-            badge(number, x + BADGE / 2, middle, error, shapes);
+            badge(number, x + BADGE / 2, middle, self.is_error(number), shapes);
         }
         x
     }
@@ -248,8 +257,9 @@ impl Painter<'_> {
             else {
                 continue;
             };
-            let style = match (hold.effect, self.numbers(anchor).is_empty()) {
-                (Effect::Never, _) | (_, false) => "holdnever",
+            let alarm = self.numbers(anchor).into_iter().any(|number| self.is_error(number));
+            let style = match (hold.effect, alarm) {
+                (Effect::Never, _) | (_, true) => "holdnever",
                 (Effect::Holds, _) => "hold",
                 _ => "holdidle",
             };
@@ -360,7 +370,9 @@ impl Painter<'_> {
                 return;
             }
             let frame = Frame { x, y, width, height: 13 };
-            let alarm = alarmed.iter().any(|name| *name == touch.part.split(':').next().unwrap_or_default());
+            let alarm = alarmed.iter().any(|part| {
+                *part == touch.part || touch.part.split_once(':').is_some_and(|(name, _)| name == part)
+            });
             let (box_style, text_style) = super::style::chip(touch.kind, alarm, ghost);
             shapes.push(Shape::Rectangle { frame, radius: 3, style: box_style });
             shapes.extend(text(&name, x + 5, y + 10, SMALL, width - 5, text_style));
@@ -368,16 +380,16 @@ impl Painter<'_> {
         }
     }
 
-    /// Names of the resources about which a bar is in conflict.
+    /// Parts of resources about which a bar is in conflict; whole names stand for all their parts.
     fn alarmed(&self, number: usize) -> Vec<String> {
         let anchor = Some(Anchor::Bar(number));
         let mut names = Vec::new();
         for conflict in &self.timeline.conflicts {
             if conflict.first == anchor {
-                names.extend(conflict.names.first().cloned());
+                names.extend(conflict.parts.first().cloned());
             }
             if conflict.second == anchor {
-                names.extend(conflict.names.last().cloned());
+                names.extend(conflict.parts.last().cloned());
             }
         }
         names
@@ -462,7 +474,10 @@ impl Painter<'_> {
         Some(match port.side {
             Side::Left => (frame.x - if red { 1 } else { 0 }, y),
             Side::Right => (frame.right() + if red { 1 } else { 0 }, y),
-            Side::Dot => (slot, y),
+            Side::Dot => {
+                let Anchor::Mark(number) = port.anchor else { return None };
+                (self.grid.slot_x(port.zone, self.routes.dot_slot(number, port.zone)), y)
+            }
             Side::Edge => {
                 let above = coming.is_some_and(|coming| coming < frame.middle());
                 (slot, if above { frame.y } else { frame.bottom() })
@@ -540,5 +555,4 @@ const fn wall(kind: HoldKind) -> &'static str {
     }
 }
 
-pub(super) const BADGES_MOST: usize = 24;
 const BADGES_EACH: usize = 3;

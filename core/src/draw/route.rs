@@ -69,7 +69,7 @@ impl Routes {
         for arrow in &timeline.arrows {
             routes.ways.extend(order(timeline, placed, arrow));
         }
-        for (number, conflict) in timeline.conflicts.iter().enumerate().take(LINKS_MOST) {
+        for (number, conflict) in timeline.conflicts.iter().enumerate().take(super::FINDINGS_MOST) {
             if let (Some(first), Some(second)) = (conflict.first, conflict.second) {
                 routes.ways.extend(missing(placed, number, first, second));
             }
@@ -172,6 +172,10 @@ fn order(timeline: &Timeline, placed: &Placed, arrow: &Arrow) -> Option<Way> {
             let block = placed.blocks.get(number)?;
             Port { anchor: arrow.to, zone: block.from, side: Side::Left }
         }
+        Anchor::Mark(number) => {
+            let zone = placed.zone(timeline.marks.get(number)?.at);
+            Port { anchor: arrow.to, zone, side: Side::Dot }
+        }
         anchor => {
             let cell = placed.cells.get(&anchor)?;
             match (anchor, from.zone > cell.from && from.zone <= cell.to) {
@@ -252,5 +256,3 @@ fn rough_y(placed: &Placed, tops: &[i32], port: Port) -> i32 {
 }
 
 const ROUGH_GUTTER: i32 = 100;
-/// Findings whose missing order is drawn.
-pub(super) const LINKS_MOST: usize = 24;

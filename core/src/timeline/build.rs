@@ -37,7 +37,7 @@ pub(super) struct Builder<'a> {
     /// Signals of events, by the event and the value.
     pub(super) raises: Vec<(EventIndex, u64, Anchor, Fate)>,
     /// Waits for events.
-    pub(super) awaited: Vec<(EventIndex, u64, usize, Locus)>,
+    pub(super) awaited: Vec<(EventIndex, u64, Anchor, Locus)>,
 }
 
 impl<'a> Builder<'a> {

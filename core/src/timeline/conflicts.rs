@@ -1,8 +1,9 @@
 //! Findings, and where in the timeline they are.
 use super::build::Builder;
-use super::{Anchor, Conflict};
-use crate::Stage;
+use super::{Anchor, Conflict, words};
+use crate::program::{Part, ResourceIndex};
 use crate::validate::{Finding, Kind, Spot};
+use crate::{Extent, Stage};
 
 impl Builder<'_> {
     pub(super) fn conflicts(&mut self, findings: &[Finding]) {
@@ -14,7 +15,7 @@ impl Builder<'_> {
             let conflict = Conflict {
                 finding: finding.clone(),
                 severity: finding.severity(),
-                names: self.names(finding),
+                parts: self.parts(finding),
                 message: self.explainer.explain(finding).message(),
                 first: finding.first.and_then(|spot| self.anchor(spot, first_stage)),
                 second: finding.second.and_then(|spot| self.anchor(spot, second_stage)),
@@ -23,12 +24,21 @@ impl Builder<'_> {
         }
     }
 
-    fn names(&self, finding: &Finding) -> Vec<String> {
-        let resources = match &finding.kind {
-            Kind::Race(clash) | Kind::Stale(clash) => vec![clash.first.resource, clash.second.resource],
-            _ => finding.resource.into_iter().collect(),
+    fn parts(&self, finding: &Finding) -> Vec<String> {
+        let part = |resource: ResourceIndex, extent: &Extent| {
+            let part = Part { resource, extent: extent.clone() };
+            words::part(self.program, &self.explainer, &part)
         };
-        resources.into_iter().map(|resource| self.explainer.resource(resource).to_owned()).collect()
+        match &finding.kind {
+            Kind::Race(clash) | Kind::Stale(clash) => {
+                [&clash.first, &clash.second].map(|touch| part(touch.resource, &touch.extent)).into()
+            }
+            _ => finding
+                .resource
+                .map(|resource| self.explainer.resource(resource).to_owned())
+                .into_iter()
+                .collect(),
+        }
     }
 
     fn anchor(&self, spot: Spot, stage: Option<Stage>) -> Option<Anchor> {

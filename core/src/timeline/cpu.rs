@@ -78,7 +78,7 @@ impl<'a> Builder<'a> {
             Step::Write(part) => self.access(thread, number, "write", part, AccessKind::Write),
             Step::Read(part) => self.access(thread, number, "read", part, AccessKind::Read),
             Step::DidModify(part) => {
-                let label = format!("did-modify {}", words::part(&self.explainer, part));
+                let label = format!("did-modify {}", words::part(self.program, &self.explainer, part));
                 self.point(thread, number, label);
             }
             Step::Commit(buffers) => {
@@ -123,7 +123,7 @@ impl<'a> Builder<'a> {
             None => (thread.cursor, thread.cursor + 1),
         };
         thread.cursor = thread.cursor.max(end);
-        let touched = Touched { part: words::part(&self.explainer, part), kind };
+        let touched = Touched { part: words::part(self.program, &self.explainer, part), kind };
         let bar = Bar {
             group: thread.group,
             stage: None,
@@ -155,22 +155,21 @@ impl<'a> Builder<'a> {
         node: Option<NodeId>,
         kind: HoldKind,
         label: String,
-    ) -> usize {
+    ) -> Anchor {
         let from = thread.cursor;
         let (to, effect) = match node {
+            Some(node) if self.times.start(node) > from => (self.times.start(node), Effect::Holds),
+            // What takes no time is a mark.
             Some(node) => {
-                let to = self.times.start(node);
-                if to > from { (to, Effect::Holds) } else { (from + 1, Effect::Satisfied) }
+                let (group, at, fate) = (thread.group, from, Fate::Runs);
+                return Anchor::Mark(self.mark(Mark { group, locus, label, at, fate }, Some(node)));
             }
             None if self.stuck.contains(&locus) => (from + 1, Effect::Never),
             None => (from + 1, Effect::NeverReached),
         };
-        if effect != Effect::Satisfied {
-            thread.cursor = to;
-        }
-        let group = thread.group;
-        let loci = vec![locus];
-        self.hold(Hold { group, stage: None, loci, kind, label, from, to, bars: Vec::new(), effect })
+        thread.cursor = to;
+        let (group, loci, bars) = (thread.group, vec![locus], Vec::new());
+        Anchor::Hold(self.hold(Hold { group, stage: None, loci, kind, label, from, to, bars, effect }))
     }
 
     fn value(&self, event: EventIndex, value: u64) -> String {
@@ -194,10 +193,10 @@ impl<'a> Builder<'a> {
                         }
                     }
                 }
-                (Step::WaitUntilCompleted(_), Some(hold @ Anchor::Hold(_))) => {
-                    let Some(node) = self.order.nodes(locus).first().copied() else { continue };
-                    for from in self.last_before(node) {
-                        self.arrow(from, *hold, ArrowKind::Cpu);
+                (Step::WaitUntilCompleted(_), Some(wait)) => {
+                    let node = self.order.nodes(locus).first();
+                    if let Some(from) = node.and_then(|node| self.last_before(*node)) {
+                        self.arrow(from, *wait, ArrowKind::Cpu);
                     }
                 }
                 _ => {}
@@ -205,24 +204,15 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Work whose end lets a step go on.
-    fn last_before(&self, node: NodeId) -> Vec<Anchor> {
-        let start = self.times.start(node);
-        let mut found = Vec::new();
-        for (before, _) in self.order.links(node) {
-            for node in self.times.behind(before).0 {
-                if let Some(anchor @ Anchor::Bar(bar)) = self.of_node.get(&node)
-                    && self.timeline.bars[*bar].stage.is_some()
-                    && self.times.end(node) == start
-                {
-                    found.push(*anchor);
-                }
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        found.truncate(1);
-        found
+    /// The work that ends last before a step may go on.
+    fn last_before(&self, node: NodeId) -> Option<Anchor> {
+        let links = self.order.links(node);
+        let nodes = links.flat_map(|(before, _)| self.times.behind(before).0);
+        let bars = nodes.filter_map(|node| match self.of_node.get(&node) {
+            Some(Anchor::Bar(bar)) if self.timeline.bars[*bar].stage.is_some() => Some(*bar),
+            _ => None,
+        });
+        bars.max_by_key(|bar| (self.timeline.bars[*bar].end, *bar)).map(Anchor::Bar)
     }
 }
 

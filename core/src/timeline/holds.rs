@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::build::Builder;
 use super::{Anchor, ArrowKind, Effect, Fate, GroupKind, Hold, HoldKind, Mark, Time, words};
 use crate::order::Primitive as Linked;
-use crate::program::{CommandBufferIndex, Locus, PassItem, Primitive};
+use crate::program::{CommandBufferIndex, Locus, PassItem, PassKind, Primitive};
 use crate::{NodeId, Stage, Stages};
 
 /// One primitive that keeps a bar from starting.
@@ -118,7 +118,7 @@ impl Builder<'_> {
         for cause in &mut causes {
             cause.sources.sort_unstable();
             cause.sources.dedup();
-            self.fewer(&mut cause.sources, cause.to);
+            self.fewer(&mut cause.sources, cause.from, cause.to);
         }
         causes.sort();
         causes
@@ -159,10 +159,14 @@ impl Builder<'_> {
         }
     }
 
-    /// Where much is waited for, the arrows come from what ends last.
-    fn fewer(&self, sources: &mut Vec<Anchor>, to: Time) {
+    /// Arrows come from what ends while the wait lasts; where that is much, from what ends last.
+    fn fewer(&self, sources: &mut Vec<Anchor>, from: Time, to: Time) {
+        let end = |source: &Anchor| self.timeline.span(*source).map_or(0, |span| span.1);
+        if sources.iter().any(|source| end(source) > from) {
+            sources.retain(|source| end(source) > from);
+        }
         if sources.len() > ARROWS_MOST {
-            sources.retain(|source| self.timeline.span(*source).is_some_and(|span| span.1 == to));
+            sources.retain(|source| end(source) == to);
             sources.truncate(ARROWS_MOST);
         }
     }
@@ -192,8 +196,8 @@ impl Builder<'_> {
 
     fn pass_of(&self, bar: usize) -> Option<(CommandBufferIndex, u32)> {
         match self.timeline.bars.get(bar)?.locus {
-            Locus::PassItem { buffer, pass, .. } => Some((buffer, pass)),
-            _ => None,
+            Locus::PassItem { buffer, pass, .. } | Locus::Pass { buffer, pass } => Some((buffer, pass)),
+            Locus::Event { .. } | Locus::Step(_) => None,
         }
     }
 
@@ -214,7 +218,7 @@ impl Builder<'_> {
                 };
                 let locus = Locus::PassItem { buffer, pass, item: place };
                 let at = match releases.get(&locus) {
-                    Some(at) => *at,
+                    Some((at, _)) => *at,
                     None => self.end_of(group, place, after).unwrap_or(start),
                 };
                 let at = if fate == Fate::Runs { at } else { end };
@@ -228,7 +232,10 @@ impl Builder<'_> {
     fn end_of(&self, group: usize, place: u32, stages: Stages) -> Option<Time> {
         let bars = self.timeline.bars.iter().filter(|bar| bar.group == group);
         let earlier = bars.filter(|bar| {
-            let before = matches!(bar.locus, Locus::PassItem { item, .. } if item < place);
+            let before = match bar.locus {
+                Locus::PassItem { item, .. } => item < place,
+                _ => true,
+            };
             before && bar.stage.is_some_and(|stage| stages.contains(stage.mask()))
         });
         earlier.map(|bar| bar.end).max()
@@ -264,39 +271,59 @@ impl Builder<'_> {
                 if shown.contains(&locus) {
                     continue;
                 }
-                let release = releases.get(&locus).copied();
-                let effect = match (fate, release) {
-                    (Fate::Runs, Some(_)) => Effect::Satisfied,
-                    (Fate::Runs, None) => Effect::Nothing,
+                let stage = self.row_for(group, &body.kind, before);
+                let label = words::hold(self.program, &self.explainer, locus, false);
+                let (loci, bars) = (vec![locus], Vec::new());
+                // A pass without commands hands on what it waits for.
+                let empty = self.timeline.bars.iter().all(|bar| bar.group != group);
+                if let (Fate::Runs, true, Some((to @ 1.., sources))) = (fate, empty, releases.get(&locus)) {
+                    let (from, to, effect) = (*to - 1, *to, Effect::Holds);
+                    let hold = self.hold(Hold { group, stage, loci, kind, label, from, to, bars, effect });
+                    self.relay(hold, sources, locus);
+                    continue;
+                }
+                let effect = match (fate, releases.contains_key(&locus)) {
+                    (Fate::Runs, true) => Effect::Satisfied,
+                    (Fate::Runs, false) => Effect::Nothing,
                     _ => Effect::NeverReached,
                 };
-                let stage = self.row_for(group, before);
-                let from = self.idle_from(group, place, stage, release);
-                let label = words::hold(self.program, &self.explainer, locus, false);
-                let (loci, bars, to) = (vec![locus], Vec::new(), from + 1);
+                let mask = stage.map_or(Stages::EVERY, Stage::mask);
+                let own = &self.timeline.groups[group];
+                let from = self.end_of(group, place, mask).unwrap_or_else(|| own.start.min(own.end));
+                let to = from + 1;
                 self.hold(Hold { group, stage, loci, kind, label, from, to, bars, effect });
             }
         }
     }
 
-    /// The row in which a primitive that holds nothing is shown: of a stage that the pass has, if there is one.
-    fn row_for(&self, group: usize, before: Stages) -> Option<Stage> {
-        let bars = || self.timeline.bars.iter().filter(|bar| bar.group == group).filter_map(|bar| bar.stage);
-        let held = bars().find(|stage| before.contains(stage.mask()));
-        held.or_else(|| before.iter_stages().next()).or_else(|| bars().next())
+    /// Arrows to a wait that only hands on.
+    fn relay(&mut self, hold: usize, sources: &[NodeId], locus: Locus) {
+        let (primitive, kind) = match self.timeline.holds[hold].kind {
+            HoldKind::Fence => (Linked::FenceWait, ArrowKind::Fence),
+            _ => (Linked::ConsumerBarrier, ArrowKind::Barrier),
+        };
+        let (from, to) = (self.timeline.holds[hold].from, self.timeline.holds[hold].to);
+        let mut all: Vec<Anchor> =
+            sources.iter().flat_map(|source| self.sources(*source, to, primitive, locus).1).collect();
+        all.sort_unstable();
+        all.dedup();
+        self.fewer(&mut all, from, to);
+        for source in all {
+            self.arrow(source, Anchor::Hold(hold), kind);
+        }
     }
 
-    fn idle_from(&self, group: usize, place: u32, stage: Option<Stage>, release: Option<Time>) -> Time {
-        let own = &self.timeline.groups[group];
-        let mask = stage.map_or(Stages::EVERY, Stage::mask);
-        let earlier = self.end_of(group, place, mask);
-        match (earlier, release) {
-            (Some(end), _) => end,
-            (None, Some(release)) if own.fate == Fate::Runs && own.start == own.end => {
-                release.saturating_sub(1)
-            }
-            _ => own.start.min(own.end),
-        }
+    /// The row in which a primitive that holds nothing is shown: of a stage that the pass has, if there is one.
+    fn row_for(&self, group: usize, pass: &PassKind, before: Stages) -> Option<Stage> {
+        let bars = || self.timeline.bars.iter().filter(|bar| bar.group == group).filter_map(|bar| bar.stage);
+        let usual = match pass {
+            PassKind::Compute { .. } => Stages::DISPATCH | Stages::BLIT,
+            PassKind::Blit => Stages::BLIT,
+            PassKind::Render { .. } => Stages::VERTEX | Stages::FRAGMENT,
+        };
+        let held = bars().find(|stage| before.contains(stage.mask()));
+        let held = held.or_else(|| (before & usual).iter_stages().next());
+        held.or_else(|| before.iter_stages().next()).or_else(|| bars().next())
     }
 }
 

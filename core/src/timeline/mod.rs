@@ -276,8 +276,8 @@ pub struct Conflict {
     pub severity: Severity,
     /// In words: what happens, and which order is missing.
     pub message: String,
-    /// Names of the resources that it is about: the earlier place's and the later one's.
-    pub names: Vec<String>,
+    /// What it is about, as access expressions: the earlier place's and the later one's part.
+    pub parts: Vec<String>,
     /// The earlier place, where the timeline has it.
     pub first: Option<Anchor>,
     /// The later place, or the only one.

@@ -6,6 +6,7 @@ use super::times::cost;
 use super::{
     Anchor, ArrowKind, Bar, Effect, Fate, GroupKind, Hold, HoldKind, Lane, Mark, Owner, Time, Touched, words,
 };
+use crate::Stage;
 use crate::order::Moment;
 use crate::program::{
     BufferItem, CommandBufferIndex, EventOperation, EventOperationKind, Locus, Pass, PassItem, QueueIndex,
@@ -147,12 +148,32 @@ impl<'a> Builder<'a> {
                 self.command(walk, group, pass, Locus::PassItem { buffer, pass: item, item: place }, fate);
             }
         }
+        if !pass.own_uses().is_empty() {
+            self.attachments(walk, group, pass, Locus::Pass { buffer, pass: item }, fate);
+        }
         if self.timeline.groups[group].start == Time::MAX {
             let at = walk.cursor.max(walk.waited);
             let own = &mut self.timeline.groups[group];
             (own.start, own.end) = (at, at);
         }
         walk.cursor = walk.cursor.max(self.timeline.groups[group].end);
+    }
+
+    /// What a render pass without draws does to its attachments.
+    fn attachments(&mut self, walk: &Walk, group: usize, pass: &Pass, locus: Locus, fate: Fate) {
+        let node = self.order.nodes(locus).first().copied().filter(|_| fate == Fate::Runs);
+        let (start, end) = match node {
+            Some(node) => (self.times.start(node), self.times.end(node)),
+            None => (walk.cursor, walk.cursor + 1),
+        };
+        let touch = |used: &crate::program::Use| Touched {
+            part: words::part(self.program, &self.explainer, &used.part),
+            kind: used.kind,
+        };
+        let touches = pass.own_uses().iter().map(touch).collect();
+        let (label, path) = ("attachments".to_owned(), self.path(locus));
+        let stage = Some(Stage::Fragment);
+        self.bar(Bar { group, stage, locus, label, path, touches, start, end }, node);
     }
 
     fn command(&mut self, walk: &Walk, group: usize, pass: &Pass, locus: Locus, fate: Fate) {
@@ -167,7 +188,7 @@ impl<'a> Builder<'a> {
                 None => (walk.cursor, walk.cursor + cost(self.program, locus).min(2)),
             };
             let touch = |used: &crate::program::Use| Touched {
-                part: words::part(&self.explainer, &used.part),
+                part: words::part(self.program, &self.explainer, &used.part),
                 kind: used.kind,
             };
             let touches = uses.iter().filter(|used| used.stage == stage).map(touch).collect();
@@ -233,7 +254,7 @@ impl<'a> Builder<'a> {
         }
         let (kind, loci, bars) = (HoldKind::Event, vec![locus], Vec::new());
         let hold = self.hold(Hold { group, stage: None, loci, kind, label, from, to, bars, effect });
-        self.awaited.push((operation.event, operation.value, hold, locus));
+        self.awaited.push((operation.event, operation.value, Anchor::Hold(hold), locus));
     }
 
     /// When the last work starts that a wait for an event waits for.
@@ -254,9 +275,11 @@ impl<'a> Builder<'a> {
 
     /// From signals to the waits that they release, and from those that cannot come to the waits that lack them.
     pub(super) fn event_arrows(&mut self) {
-        for (event, value, hold, locus) in self.awaited.clone() {
-            let effect = self.timeline.holds[hold].effect;
-            let to = Anchor::Hold(hold);
+        for (event, value, to, locus) in self.awaited.clone() {
+            let effect = match to {
+                Anchor::Hold(hold) => self.timeline.holds[hold].effect,
+                _ => Effect::Satisfied,
+            };
             let raises = self.raises.clone();
             let enough = raises.iter().filter(|raise| raise.0 == event && raise.1 >= value);
             if effect == Effect::Never {
@@ -275,7 +298,7 @@ impl<'a> Builder<'a> {
             };
             for from in all {
                 let at = self.timeline.span(from).map_or(0, |span| span.1);
-                if at <= self.timeline.holds[hold].to && effect != Effect::NeverReached {
+                if at <= self.timeline.span(to).map_or(0, |span| span.1) && effect != Effect::NeverReached {
                     self.arrow(from, to, ArrowKind::Event);
                 }
             }

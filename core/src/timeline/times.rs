@@ -1,10 +1,13 @@
 //! When each node of the order can start and has ended, if everything starts as soon as it may.
+//!
+//! The order says nothing of a draw's vertices and its own fragments, which overlap. Fragments are made of vertices,
+//! though, so a draw's fragments do not start before its vertices do.
 use std::collections::{HashMap, HashSet};
 
 use super::Time;
-use crate::NodeId;
 use crate::order::{Link, Order, Primitive};
 use crate::program::{BufferItem, Locus, PassItem, Program, Step, Work};
+use crate::{NodeId, Stage};
 
 /// The times of a program's nodes, and how one leads to the next.
 pub(super) struct Times<'a> {
@@ -18,8 +21,12 @@ impl<'a> Times<'a> {
     /// `cpu` says whether a thread takes time to touch memory.
     pub(super) fn of(program: &Program, order: &'a Order, cpu: bool) -> Self {
         let mut costs: HashMap<NodeId, Time> = HashMap::new();
+        let mut vertices: HashMap<NodeId, NodeId> = HashMap::new();
         for item in order.items() {
             costs.insert(item.node, cost(program, item.locus));
+            if let (Stage::Fragment, [vertex, fragment]) = (item.stage, order.nodes(item.locus)) {
+                vertices.insert(*fragment, *vertex);
+            }
         }
         let mut solid: HashSet<NodeId> = costs.keys().copied().collect();
         for (step, number) in program.all_steps().into_iter().zip(0..) {
@@ -41,7 +48,10 @@ impl<'a> Times<'a> {
         let mut spans: HashMap<NodeId, (Time, Time)> = HashMap::new();
         for node in &order.plan().nodes {
             let ends = order.plan().predecessors_of(node).iter();
-            let start = ends.filter_map(|before| spans.get(before)).map(|span| span.1).max().unwrap_or(0);
+            let mut start = ends.filter_map(|before| spans.get(before)).map(|span| span.1).max().unwrap_or(0);
+            if let Some(vertices) = vertices.get(&node.id).and_then(|vertex| spans.get(vertex)) {
+                start = start.max(vertices.0);
+            }
             let cost = costs.get(&node.id).copied().unwrap_or(0);
             spans.insert(node.id, (start, start.saturating_add(cost)));
         }
@@ -110,14 +120,21 @@ impl<'a> Times<'a> {
         waits
     }
 
-    /// Every place that gives any order, and when what it waits for has ended.
-    pub(super) fn releases(&self) -> HashMap<Locus, Time> {
-        let mut releases: HashMap<Locus, Time> = HashMap::new();
-        for node in &self.order.plan().nodes {
+    /// Every place that gives any order, when what it waits for has ended, and what that is.
+    pub(super) fn releases(&self) -> HashMap<Locus, (Time, Vec<NodeId>)> {
+        let mut releases: HashMap<Locus, (Time, Vec<NodeId>)> = HashMap::new();
+        // Only what leads to something that stands for something gives order.
+        let mut useful = self.solid.clone();
+        for node in self.order.plan().nodes.iter().rev() {
+            if !useful.contains(&node.id) {
+                continue;
+            }
+            useful.extend(self.order.links(node.id).map(|(before, _)| before));
             for (before, link) in self.order.links(node.id) {
                 let Some(locus) = link.and_then(|link| self.order.locus(link.site)) else { continue };
                 let release = releases.entry(locus).or_default();
-                *release = (*release).max(self.end(before));
+                release.0 = release.0.max(self.end(before));
+                release.1.push(before);
             }
         }
         releases
@@ -126,7 +143,9 @@ impl<'a> Times<'a> {
 
 /// What a command costs in each of its stages.
 pub(super) fn cost(program: &Program, locus: Locus) -> Time {
-    let Locus::PassItem { buffer, pass, item } = locus else { return 0 };
+    let Locus::PassItem { buffer, pass, item } = locus else {
+        return Time::from(matches!(locus, Locus::Pass { .. }));
+    };
     match program.pass(buffer, pass).and_then(|pass| pass.items.get(item as usize)) {
         Some(PassItem::Command(command)) => match command.work {
             Work::Dispatch { cost, .. } => Time::from(cost.max(1)),

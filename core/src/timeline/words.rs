@@ -2,16 +2,21 @@
 use crate::explain::Explainer;
 use crate::program::{
     BufferItem, DispatchType, EventOperation, EventOperationKind, Locus, MemoryScope, Part, Pass, PassItem,
-    PassKind, Primitive, Program, QueueMode, Step, Synchronization,
+    PassKind, Primitive, Program, QueueMode, Shape, Step, Synchronization,
 };
 use crate::validate::Spot;
 use crate::{Extent, Stage, Stages, Visibility};
 
-pub(super) fn part(explainer: &Explainer<'_>, part: &Part) -> String {
+/// A part as an access expression, as short as it can be.
+pub(super) fn part(program: &Program, explainer: &Explainer<'_>, part: &Part) -> String {
     let name = explainer.resource(part.resource);
-    match part.extent {
-        Extent::Whole => name.to_owned(),
-        _ => format!("{name}:{}", explainer.extent(part.resource, &part.extent)),
+    let extent = explainer.extent(part.resource, &part.extent);
+    match (&part.extent, program.resource(part.resource).shape) {
+        (Extent::Whole, _) => name.to_owned(),
+        (Extent::Subresources { .. }, Shape::Texture { slices: 1, .. }) => {
+            format!("{name}:{}", extent.split(',').next().unwrap_or_default())
+        }
+        _ => format!("{name}:{extent}"),
     }
 }
 

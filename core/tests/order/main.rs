@@ -1,6 +1,7 @@
 //! The order engine against brute force, against the documented scenarios, and over long runs.
 mod agreement;
 mod crowds;
+mod draw;
 mod engine;
 mod events;
 mod oracle;
