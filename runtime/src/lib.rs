@@ -59,6 +59,7 @@ mod backend;
 pub mod capture;
 mod error;
 mod observe;
+mod random;
 mod record;
 pub mod replay;
 mod shader;

@@ -149,6 +149,33 @@ impl Engine {
     /// returns the first. `accesses` are those that hazard tracking sees: bound or declared, not reached by pointer.
     /// An access counts for the item of its stage.
     pub fn command(&mut self, queue: QueueId, stages: Stages, accesses: &[Access]) -> NodeId {
+        self.command_with(queue, stages, accesses, false)
+    }
+
+    /// The same, where the command itself hands something from stage to stage through memory: each of its items follows the one of the
+    /// stage before. No rule orders the stages of one command; a device that runs them apart has to.
+    ///
+    /// ```
+    /// use fencepost_core::{Engine, Plan, QueueMode, Stages};
+    /// let mut engine = Engine::new();
+    /// let queue = engine.add_queue(QueueMode::Explicit);
+    /// engine.begin_pass(queue, false);
+    /// let vertex = engine.command_in_stages(queue, Stages::VERTEX | Stages::FRAGMENT, &[]);
+    /// let mut plan = Plan::default();
+    /// engine.take_plan(&mut plan);
+    /// assert_eq!(plan.predecessors, [vertex]);
+    /// ```
+    pub fn command_in_stages(&mut self, queue: QueueId, stages: Stages, accesses: &[Access]) -> NodeId {
+        self.command_with(queue, stages, accesses, true)
+    }
+
+    fn command_with(
+        &mut self,
+        queue: QueueId,
+        stages: Stages,
+        accesses: &[Access],
+        in_stages: bool,
+    ) -> NodeId {
         let first = self.graph.next();
         let Some(queue) = self.queues.get_mut(queue.0) else {
             self.edges.clear();
@@ -171,6 +198,9 @@ impl Engine {
             for (stage, number) in stages.iter_stages().zip(first.0..) {
                 let (item, mut edges) = (item(NodeId(number), stage), Vec::new());
                 collect(queue, &mut self.tracker, accesses, &item, &mut edges);
+                if let (true, Some((before, _))) = (in_stages, items.last()) {
+                    edges.push(Handle::plain(before.node));
+                }
                 items.push((item, edges));
             }
             for (Use { stage, node, .. }, edges) in &mut items {

@@ -11,6 +11,7 @@
 mod builder;
 mod check;
 mod locus;
+mod mipmap;
 mod uses;
 pub mod value;
 

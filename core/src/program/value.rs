@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{
-    BufferItem, Command, CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, Format,
-    LoadAction, Part, Pass, PassItem, PassKind, Placement, Program, QueueIndex, QueueMode, ResourceIndex,
-    Shape, Step, Work,
+    BufferItem, Command, CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, LoadAction,
+    Locus, Part, Pass, PassItem, PassKind, Placement, Program, QueueIndex, QueueMode, ResourceIndex, Shape,
+    Step, StorageMode, Work, mipmap,
 };
+use crate::Stage;
 
 /// The hash of a command's label path `pass.label`: FNV-1a of 32 bits.
 ///
@@ -36,6 +37,30 @@ pub fn mix_word(x: u32, read: u32) -> u32 {
 /// Word `i` of the `n`-th CPU write of a document, `n` counted from 1.
 pub fn cpu_word(n: u32, i: u32) -> u32 {
     n.wrapping_add(i).wrapping_mul(0x9E37_79B9)
+}
+
+/// What memory holds before anything is written to it: what a program leaves must not depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Start {
+    /// Zero words.
+    #[default]
+    Zeros,
+    /// Words that are all different, so that a copy of what nobody wrote shows where a zero would not. An `init` stays what it is.
+    Noise,
+}
+
+impl Start {
+    /// Word `i` of a memory. Heaps are memories first, then what has memory of its own, in the order of the document.
+    pub const fn word(self, memory: usize, i: u32) -> u32 {
+        match self {
+            Self::Zeros => 0,
+            Self::Noise => {
+                let mixed =
+                    i.wrapping_mul(0x9E37_79B9) ^ (memory as u32).wrapping_add(1).wrapping_mul(0x85EB_CA6B);
+                (mixed ^ (mixed >> 15)).wrapping_mul(0x2C1B_3C6D)
+            }
+        }
+    }
 }
 
 /// Where a step stands in the document: how much stands before it, blocks of threads and notifications included.
@@ -80,12 +105,17 @@ fn count(step: &Step, counts: fn(&Step) -> bool) -> u32 {
 }
 
 /// The result of running a program in order, one command at a time, each wait honoured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Expected {
     memories: Vec<Vec<u8>>,
     places: Vec<(usize, usize, usize)>,
     /// What each `read` of the CPU saw, by its number in the document, from 0.
     pub reads: BTreeMap<u32, (Part, Vec<u8>)>,
+    /// What each stage that reads and writes nothing has made of what it read: its own words, as many as its longest read has. Nobody
+    /// else sees them, but a device that runs the program can tell.
+    pub seen: BTreeMap<(Locus, Stage), Vec<u8>>,
+    /// For memories with managed resources: the bytes that the CPU wrote last.
+    by_cpu: Vec<Vec<bool>>,
     /// Queues and threads that still wait at the end: nothing in the document releases them.
     pub waiting: usize,
 }
@@ -95,6 +125,13 @@ impl Expected {
     pub fn bytes(&self, resource: ResourceIndex) -> &[u8] {
         let (memory, start, end) = self.places[resource.index()];
         &self.memories[memory][start..end]
+    }
+
+    /// Of a managed resource, for each byte whether the CPU wrote it last, and so has it; else the GPU has. `None` for all others,
+    /// which have one copy.
+    pub fn by_cpu(&self, resource: ResourceIndex) -> Option<&[bool]> {
+        let (memory, start, end) = self.places[resource.index()];
+        self.by_cpu[memory].get(start..end)
     }
 
     /// Words of a resource at the end.
@@ -128,7 +165,12 @@ fn words(bytes: &[u8]) -> Vec<u32> {
 /// assert_eq!(expected(&p.build()).words(a), [0, 1].map(|i| mix_word(seed_word(h, i), 0)));
 /// ```
 pub fn expected(program: &Program) -> Expected {
-    let mut machine = Machine::new(program);
+    expected_from(program, Start::Zeros)
+}
+
+/// The same where memory starts as something else.
+pub fn expected_from(program: &Program, start: Start) -> Expected {
+    let mut machine = Machine::new(program, start);
     machine.start_thread(&program.steps, Place::default(), None);
     while machine.advance() {}
     machine.finish()
@@ -137,7 +179,7 @@ pub fn expected(program: &Program) -> Expected {
 /// An item of a queue that has been committed and has not run.
 #[derive(Clone, Copy)]
 enum Pending<'a> {
-    Item(&'a BufferItem),
+    Item(CommandBufferIndex, u32, &'a BufferItem),
     Event(&'a EventOperation),
     End(CommandBufferIndex),
 }
@@ -162,9 +204,10 @@ struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    fn new(program: &'a Program) -> Self {
+    fn new(program: &'a Program, content: Start) -> Self {
         let mut memories: Vec<Vec<u8>> =
             program.heaps.iter().map(|heap| vec![0; heap.size as usize]).collect();
+        let mut starts: Vec<(usize, usize, u32)> = Vec::new();
         let mut places: Vec<(usize, usize, usize)> = Vec::new();
         for index in 0..program.resources.len() {
             let resource = ResourceIndex(index as u32);
@@ -182,15 +225,29 @@ impl<'a> Machine<'a> {
                 memories[memory].resize(needed, 0);
             }
             if let Shape::Buffer { init: Some(init), .. } = program.resource(resource).shape {
-                for (i, word) in memories[memory][start..needed].chunks_exact_mut(4).enumerate() {
-                    word.copy_from_slice(&init.wrapping_add(i as u32).to_le_bytes());
-                }
+                starts.push((index, memory, init));
             }
             places.push((memory, start, needed));
         }
+        for (memory, bytes) in memories.iter_mut().enumerate() {
+            let words = (0..).flat_map(|i| content.word(memory, i).to_le_bytes());
+            bytes.iter_mut().zip(words).for_each(|(byte, start)| *byte = start);
+        }
+        for (index, memory, init) in starts {
+            let (_, start, end) = places[index];
+            for (i, word) in memories[memory][start..end].chunks_exact_mut(4).enumerate() {
+                word.copy_from_slice(&init.wrapping_add(i as u32).to_le_bytes());
+            }
+        }
+        let mut by_cpu = vec![Vec::new(); memories.len()];
+        for (declared, &(memory, ..)) in program.resources.iter().zip(&places) {
+            if declared.storage == StorageMode::Managed {
+                by_cpu[memory] = vec![false; memories[memory].len()];
+            }
+        }
         Self {
             program,
-            expected: Expected { memories, places, reads: BTreeMap::new(), waiting: 0 },
+            expected: Expected { memories, places, by_cpu, ..Expected::default() },
             queues: program.queues.iter().map(|_| VecDeque::new()).collect(),
             reserved: program.queues.iter().map(|_| VecDeque::new()).collect(),
             events: vec![0; program.events.len()],
@@ -236,12 +293,12 @@ impl<'a> Machine<'a> {
         let mut moved = false;
         while let Some(&item) = self.queues[queue].front() {
             match item {
-                Pending::Item(BufferItem::Event(operation)) | Pending::Event(operation) => {
+                Pending::Item(_, _, BufferItem::Event(operation)) | Pending::Event(operation) => {
                     if !self.event(operation) {
                         break;
                     }
                 }
-                Pending::Item(BufferItem::Pass(pass)) => self.run_pass(pass),
+                Pending::Item(buffer, number, BufferItem::Pass(pass)) => self.run_pass(buffer, number, pass),
                 Pending::End(buffer) => self.completed[buffer.index()] = true,
             }
             self.queues[queue].pop_front();
@@ -336,11 +393,11 @@ impl<'a> Machine<'a> {
     fn append(&mut self, queue: QueueIndex, buffer: CommandBufferIndex) {
         let items = self.program.command_buffers[buffer.index()].items.iter();
         let pending = &mut self.queues[queue.index()];
-        pending.extend(items.map(Pending::Item));
+        pending.extend(items.zip(0..).map(|(item, number)| Pending::Item(buffer, number, item)));
         pending.push_back(Pending::End(buffer));
     }
 
-    fn run_pass(&mut self, pass: &Pass) {
+    fn run_pass(&mut self, buffer: CommandBufferIndex, number: u32, pass: &Pass) {
         let mut targets = Vec::new();
         if let PassKind::Render { color, depth } = &pass.kind {
             for attachment in color.iter().chain(depth) {
@@ -351,14 +408,15 @@ impl<'a> Machine<'a> {
             }
             targets.extend(color.first().map(|attachment| attachment.texture.clone()));
         }
-        for item in &pass.items {
+        for (item, place) in pass.items.iter().zip(0..) {
             if let PassItem::Command(command) = item {
-                self.run_command(pass, command, &targets);
+                let locus = Locus::PassItem { buffer, pass: number, item: place };
+                self.run_command(locus, pass, command, &targets);
             }
         }
     }
 
-    fn run_command(&mut self, pass: &Pass, command: &Command, targets: &[Part]) {
+    fn run_command(&mut self, locus: Locus, pass: &Pass, command: &Command, targets: &[Part]) {
         let hash = label_hash(&pass.label, &command.label);
         match &command.work {
             Work::Copy { from, to } => {
@@ -372,31 +430,37 @@ impl<'a> Machine<'a> {
             }
             Work::GenerateMipmaps { texture } => self.generate_mipmaps(*texture),
             Work::Dispatch { reads, writes, atomics, .. } => {
-                self.run_kernel(hash, reads, writes);
+                self.run_kernel((locus, Stage::Dispatch), hash, reads, writes);
                 atomics.iter().for_each(|part| self.add(hash, part));
             }
             Work::Draw { vertex_reads, vertex_writes, fragment_reads, fragment_writes } => {
-                self.run_kernel(hash, vertex_reads, vertex_writes);
+                self.run_kernel((locus, Stage::Vertex), hash, vertex_reads, vertex_writes);
                 let writes: Vec<Part> = targets.iter().chain(fragment_writes).cloned().collect();
-                self.run_kernel(hash, fragment_reads, &writes);
+                self.run_kernel((locus, Stage::Fragment), hash, fragment_reads, &writes);
             }
             Work::Synchronize { .. } | Work::Optimize { .. } => {}
         }
     }
 
-    fn run_kernel(&mut self, hash: u32, reads: &[Part], writes: &[Part]) {
+    fn run_kernel(&mut self, place: (Locus, Stage), hash: u32, reads: &[Part], writes: &[Part]) {
         let reads: Vec<Vec<u32>> = reads.iter().map(|part| words(&self.load(part))).collect();
-        for (k, part) in writes.iter().enumerate() {
-            let length = self.load(part).len() / 4;
-            let mut bytes = Vec::with_capacity(length * 4);
-            for i in 0..length as u32 {
+        let compute = |length: usize, k: usize| -> Vec<u8> {
+            let word = |i: u32| {
                 let mixed = reads
                     .iter()
                     .filter(|read| !read.is_empty())
                     .fold(seed_word(hash, i), |x, read| mix_word(x, read[i as usize % read.len()]));
-                bytes.extend(mixed.wrapping_add(k as u32).to_le_bytes());
-            }
-            self.store(part, &bytes);
+                mixed.wrapping_add(k as u32)
+            };
+            (0..length as u32).flat_map(|i| word(i).to_le_bytes()).collect()
+        };
+        if writes.is_empty() && !reads.is_empty() {
+            let longest = reads.iter().map(Vec::len).max().unwrap_or(0);
+            self.expected.seen.insert(place, compute(longest, 0));
+        }
+        for (k, part) in writes.iter().enumerate() {
+            let length = self.load(part).len() / 4;
+            self.store(part, &compute(length, k));
         }
     }
 
@@ -409,7 +473,6 @@ impl<'a> Machine<'a> {
         self.store(part, &bytes);
     }
 
-    /// Each texel of a level is the mean of the two by two above it, edges repeated; 8-bit components round half to even.
     fn generate_mipmaps(&mut self, texture: ResourceIndex) {
         let Shape::Texture { width, height, mips, slices, format } = self.program.resource(texture).shape
         else {
@@ -417,9 +480,10 @@ impl<'a> Machine<'a> {
         };
         for slice in 0..slices {
             for mip in 1..mips {
-                let size = |level: u32| [(width >> level).max(1) as usize, (height >> level).max(1) as usize];
+                let size =
+                    |level: u32| [width, height].map(|side| side.checked_shr(level).unwrap_or(0).max(1));
                 let above = self.load(&texture.subresources(mip - 1..mip, slice..slice + 1));
-                let below = halved(&above, size(mip - 1), size(mip), format);
+                let below = mipmap::smaller(&above, size(mip - 1), size(mip), format);
                 self.store(&texture.subresources(mip..mip + 1, slice..slice + 1), &below);
             }
         }
@@ -428,7 +492,7 @@ impl<'a> Machine<'a> {
     fn cpu_write(&mut self, part: &Part, n: u32) {
         let length = self.load(part).len() as u32 / 4;
         let bytes: Vec<u8> = (0..length).flat_map(|i| cpu_word(n, i).to_le_bytes()).collect();
-        self.store(part, &bytes);
+        self.store_by(part, &bytes, true);
     }
 
     fn load(&self, part: &Part) -> Vec<u8> {
@@ -441,7 +505,11 @@ impl<'a> Machine<'a> {
             .collect()
     }
 
-    fn store(&mut self, part: &Part, mut from: &[u8]) {
+    fn store(&mut self, part: &Part, from: &[u8]) {
+        self.store_by(part, from, false);
+    }
+
+    fn store_by(&mut self, part: &Part, mut from: &[u8], cpu: bool) {
         let (memory, start, _) = self.expected.places[part.resource.index()];
         for range in self.program.byte_ranges(part) {
             let (to, rest) = from.split_at(from.len().min((range.end - range.start) as usize));
@@ -449,49 +517,13 @@ impl<'a> Machine<'a> {
             if let Some(bytes) = self.expected.memories[memory].get_mut(first..first + to.len()) {
                 bytes.copy_from_slice(to);
             }
+            if let Some(by_cpu) = self.expected.by_cpu[memory].get_mut(first..first + to.len()) {
+                by_cpu.fill(cpu);
+            }
             from = rest;
         }
     }
 }
-fn halved(above: &[u8], from: [usize; 2], to: [usize; 2], format: Format) -> Vec<u8> {
-    let texel = if format == Format::Rgba32Float { 16 } else { 4 };
-    let mut below = Vec::with_capacity(to[0] * to[1] * texel);
-    for y in 0..to[1] {
-        for x in 0..to[0] {
-            let corner = |dx: usize, dy: usize| {
-                let column = (2 * x + dx).min(from[0] - 1);
-                let row = (2 * y + dy).min(from[1] - 1);
-                &above[(row * from[0] + column) * texel..][..texel]
-            };
-            let four = [corner(0, 0), corner(1, 0), corner(0, 1), corner(1, 1)];
-            below.extend(mean(four, format));
-        }
-    }
-    below
-}
-
-fn mean(four: [&[u8]; 4], format: Format) -> Vec<u8> {
-    let word = |texel: &[u8], i: usize| [texel[4 * i], texel[4 * i + 1], texel[4 * i + 2], texel[4 * i + 3]];
-    match format {
-        Format::Rgba8Unorm => (0..4)
-            .map(|i| {
-                let sum: u32 = four.iter().map(|texel| u32::from(texel[i])).sum();
-                (f64::from(sum) / 4.0).round_ties_even() as u8
-            })
-            .collect(),
-        Format::R32Uint => {
-            let sum: u64 = four.iter().map(|texel| u64::from(u32::from_le_bytes(word(texel, 0)))).sum();
-            ((sum / 4) as u32).to_le_bytes().to_vec()
-        }
-        Format::R32Float | Format::Rgba32Float | Format::Depth32Float => (0..four[0].len() / 4)
-            .flat_map(|i| {
-                let sum: f32 = four.iter().map(|texel| f32::from_le_bytes(word(texel, i))).sum();
-                (sum / 4.0).to_le_bytes()
-            })
-            .collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{BufferOptions, Builder, QueueMode, StorageMode};

@@ -33,6 +33,10 @@ impl BlitCommandEncoder {
         Self { core }
     }
 
+    pub(crate) fn core(&mut self) -> &mut EncoderCore {
+        &mut self.core
+    }
+
     common_methods!();
     transfer_methods!();
 

@@ -19,6 +19,7 @@ use crate::api::encoder::EncoderCore;
 use crate::api::event::{self, AnyEvent};
 use crate::api::label::Label;
 use crate::api::queue::QueueShared;
+use crate::api::render_encoder::RenderCommandEncoder;
 use crate::error::EncodeError;
 use crate::observe::Happening;
 use crate::record::{Item, Recorder};
@@ -240,6 +241,12 @@ impl CommandBuffer {
         const CALL: &str = "`blit_command_encoder`";
         self.shared.check_tracked(CALL, "Record copies and fills in a compute encoder")?;
         self.encoder(CALL, PassKind::Blit, DispatchType::Serial).map(BlitCommandEncoder::new)
+    }
+
+    /// Starts a pass of draws.
+    pub(crate) fn render_command_encoder(&self) -> Result<RenderCommandEncoder, Error> {
+        const CALL: &str = "`render_command_encoder`";
+        self.encoder(CALL, PassKind::Render, DispatchType::Concurrent).map(RenderCommandEncoder::new)
     }
 
     /// Raises the event once everything earlier on the queue has completed, while later passes may be running already.
@@ -612,6 +619,7 @@ pub(crate) fn describe_encoder(kind: PassKind, label: &str) -> String {
     let noun = match kind {
         PassKind::Compute => "compute encoder",
         PassKind::Blit => "blit encoder",
+        PassKind::Render => "render encoder",
     };
     if label.is_empty() { format!("a {noun} without a label") } else { format!("{noun} `{label}`") }
 }

@@ -404,6 +404,10 @@ impl ComputeCommandEncoder {
         self.core.used
     }
 
+    pub(crate) fn core(&mut self) -> &mut EncoderCore {
+        &mut self.core
+    }
+
     #[inline]
     fn bind_buffer(
         &mut self,
@@ -463,7 +467,7 @@ impl ComputeCommandEncoder {
         core.check_alive(call, noun)
     }
 
-    fn check_transfers(&self, call: &'static str) -> Result<(), Error> {
+    pub(crate) fn check_transfers(&self, call: &'static str) -> Result<(), Error> {
         self.core.check_explicit(call, "Use a blit encoder")
     }
 

@@ -40,6 +40,7 @@ impl EncoderCore {
     ) -> Self {
         let encodable = match (kind, buffer.is_tracked()) {
             (PassKind::Blit, _) => Stages::BLIT,
+            (PassKind::Render, _) => RENDER,
             (PassKind::Compute, true) => Stages::DISPATCH,
             (PassKind::Compute, false) => Stages::DISPATCH | Stages::BLIT | Stages::ACCELERATION_STRUCTURE,
         };
@@ -221,6 +222,10 @@ impl fmt::Debug for EncoderCore {
             .finish_non_exhaustive()
     }
 }
+
+/// Stages of draws and of what a render pass does besides.
+const RENDER: Stages =
+    Stages::VERTEX.union(Stages::FRAGMENT).union(Stages::TILE).union(Stages::OBJECT).union(Stages::MESH);
 
 /// The methods that every encoder has, written once.
 macro_rules! common_methods {

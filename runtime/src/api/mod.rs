@@ -18,10 +18,12 @@ mod guard;
 mod heap;
 mod label;
 mod library;
+mod memory;
 mod options;
 mod pipeline;
 mod pixel_format;
 mod queue;
+mod render_encoder;
 mod resource;
 mod sampler;
 mod sampler_state;
@@ -33,10 +35,13 @@ mod texture;
 mod transfer;
 
 pub(crate) use compute_encoder::Slot;
+pub(crate) use encoder::EncoderCore;
 pub(crate) use fence::FenceBody;
 pub(crate) use heap::HeapShared;
 pub(crate) use label::Label;
+pub(crate) use memory::{DeviceMemory, Placed};
 pub(crate) use queue::QueueShared;
+pub(crate) use render_encoder::RenderCommandEncoder;
 pub(crate) use resource::{Home, ResourceCore};
 
 pub use binding_index::BindingIndex;

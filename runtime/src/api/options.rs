@@ -38,6 +38,8 @@ pub enum PassKind {
     Compute,
     /// Copies, fills and mip generation.
     Blit,
+    /// Draws. Only replays of programs record such passes: encoders for them do not exist yet.
+    Render,
 }
 
 /// Whether the dispatches of a compute encoder run one after another.

@@ -11,10 +11,11 @@ use fencepost_core::{Access, AccessKind, Extent, ResourceId, Stage};
 use crate::api::device::DeviceShared;
 use crate::api::heap::HeapShared;
 use crate::api::label::Label;
+use crate::api::memory::DeviceMemory;
 use crate::api::sharing::OwnMemory;
 use crate::error::ResourceError;
 use crate::observe::Gone;
-use crate::record::{BufferBody, Recorder, TextureView};
+use crate::record::{BufferBody, Recorder, TextureBody, TextureView};
 use crate::{Error, HazardTrackingMode, ResourceOptions, ResourceUsage, StorageMode};
 
 /// The part of a resource that is the same for buffers and textures.
@@ -33,6 +34,10 @@ pub(crate) struct ResourceCore {
 pub(crate) enum Home {
     /// An allocation of its own, maybe seen by other devices too.
     Own(Arc<OwnMemory>),
+    /// A place in a memory that others share.
+    Memory(#[expect(dead_code, reason = "held, so that it lives as long")] Arc<DeviceMemory>),
+    /// All of a texture, seen as words: the name is the texture's.
+    Texture(#[expect(dead_code, reason = "held, so that it lives as long")] Arc<TextureBody>),
     /// A place on a heap.
     Heap { heap: Arc<HeapShared>, place: Range<u64>, state: Arc<PlaceState> },
 }
@@ -83,14 +88,14 @@ impl ResourceCore {
     /// Bytes from the start of the heap, where there is one.
     pub(crate) fn heap_offset(&self) -> Option<u64> {
         match &self.home {
-            Home::Own(_) => None,
+            Home::Own(_) | Home::Memory(_) | Home::Texture(_) => None,
             Home::Heap { place, .. } => Some(place.start),
         }
     }
 
     pub(crate) fn make_aliasable(&self, noun: &'static str) -> Result<(), Error> {
         match &self.home {
-            Home::Own(_) => Err(ResourceError::NotAliasable {
+            Home::Own(_) | Home::Memory(_) | Home::Texture(_) => Err(ResourceError::NotAliasable {
                 resource: self.label.of(noun),
                 why: "which is on no heap",
                 mend: "Only memory of a heap can be given to others",
@@ -107,7 +112,7 @@ impl ResourceCore {
 
     pub(crate) fn is_aliasable(&self) -> bool {
         match &self.home {
-            Home::Own(_) => false,
+            Home::Own(_) | Home::Memory(_) | Home::Texture(_) => false,
             Home::Heap { state, .. } => state.aliasable.load(Ordering::Acquire),
         }
     }
@@ -115,10 +120,14 @@ impl ResourceCore {
 
 impl Drop for ResourceCore {
     fn drop(&mut self) {
+        if matches!(self.home, Home::Texture(_)) {
+            return;
+        }
         self.device.watch.gone(Gone::Resource(self.resource));
         self.device.submission.remove_resource(self.resource);
         match &self.home {
             Home::Own(memory) => memory.forget(self.resource),
+            Home::Memory(_) | Home::Texture(_) => {}
             Home::Heap { heap, place, state } => {
                 if !state.aliasable.load(Ordering::Acquire) {
                     heap.give_back(place, None);

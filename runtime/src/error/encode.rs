@@ -53,6 +53,11 @@ pub(crate) enum EncodeError {
     )]
     Stages { call: &'static str, named: Stages, encoder: String, encodable: Stages },
     #[error(
+        "{call} names the stages {named:?} as those to wait for, but {encoder} cannot wait for its own: all draws of a tile are shaded at \
+         once. End the pass, and order the next one by a queue barrier or a fence"
+    )]
+    LateStages { call: &'static str, named: Stages, encoder: String },
+    #[error(
         "{encoder} waits for {fence} after updating it in the same pass, which can never be satisfied. \
          Wait before the update, or use a barrier inside the pass"
     )]
@@ -74,7 +79,7 @@ impl Cause for EncodeError {
             Self::WrongDevice { .. } => ErrorKind::WrongDevice,
             Self::WrongQueue { .. } | Self::NoDebugGroup { .. } => ErrorKind::InvalidArgument,
             Self::AllocatorShared { .. } | Self::AllocatorInFlight { .. } => ErrorKind::AllocatorInUse,
-            Self::Stages { .. } => ErrorKind::InvalidStages,
+            Self::Stages { .. } | Self::LateStages { .. } => ErrorKind::InvalidStages,
             Self::FenceOrder { .. } => ErrorKind::FenceOrder,
         }
     }

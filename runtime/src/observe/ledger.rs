@@ -119,7 +119,7 @@ impl Ledger {
             Body::Texture(body) => ("texture", texture(&body.shape)),
         };
         let placement = match &core.home {
-            Home::Own(_) => Placement::Own,
+            Home::Own(_) | Home::Memory(_) | Home::Texture(_) => Placement::Own,
             Home::Heap { heap, place, .. } => {
                 Placement::Heap { heap: self.heap(declare, device, heap), offset: place.start }
             }
@@ -368,6 +368,8 @@ fn bodies(transfer: &Transfer) -> [Option<Body<'_>>; 2] {
         }
         Transfer::FillBuffer { destination, .. } => [Some(Body::Buffer(&destination.body)), None],
         Transfer::GenerateMipmaps { texture } => [Some(Body::Texture(&texture.body)), None],
+        // What they use stands among the buffers of the recording.
+        Transfer::CopyParts { .. } | Transfer::FillParts { .. } => [None, None],
     }
 }
 
@@ -399,7 +401,7 @@ const fn storage(mode: crate::StorageMode) -> StorageMode {
 /// What a resource asks for, as far as it is not what its home gives it anyway.
 fn tracking(core: &ResourceCore) -> TrackingMode {
     let home = match &core.home {
-        Home::Own(_) => HazardTrackingMode::Tracked,
+        Home::Own(_) | Home::Memory(_) | Home::Texture(_) => HazardTrackingMode::Tracked,
         Home::Heap { heap, .. } => heap.options.hazard_tracking_mode,
     };
     match core.options.hazard_tracking_mode {

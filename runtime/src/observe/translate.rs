@@ -108,6 +108,11 @@ impl<'a> Translation<'a> {
                 ("compute", PassKind::Compute { dispatch_type }, encodable)
             }
             crate::PassKind::Blit => ("blit", PassKind::Blit, Stages::BLIT),
+            crate::PassKind::Render => {
+                let kind = PassKind::Render { color: Vec::new(), depth: None };
+                let encodable = kind.declared_stages();
+                ("render", kind, encodable)
+            }
         };
         let label = self.passes.label(self.recording.label(label).unwrap_or_default(), noun);
         let pass = Pass { label, kind, items: Vec::new() };
@@ -139,7 +144,7 @@ impl<'a> Translation<'a> {
     fn command(&mut self, stages: Stages, label: Option<&str>, accesses: &[Access]) {
         let hidden = std::mem::take(&mut self.hidden);
         let command = self.recording.commands.get(self.command);
-        self.command += 1;
+        self.command += stages.bits().count_ones() as usize;
         let transfer = match command {
             Some(record::Command::Transfer(index)) => self.recording.transfers.get(*index as usize),
             _ => None,

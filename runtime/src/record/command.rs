@@ -5,6 +5,8 @@
 use std::ops::Range;
 
 use fencepost_core::{FenceId, Stages, Visibility};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use crate::record::{BufferSlice, TextureRegion};
 use crate::signal::EventBody;
@@ -19,7 +21,8 @@ pub(crate) enum Item {
         dispatch_type: DispatchType,
         label: Option<u32>,
     },
-    /// The next command of `commands`. Accesses are a range of the recording's `accesses`; commands may share one.
+    /// The next of `commands`, one for each of the stages and in their order. Accesses are a range of the recording's `accesses`;
+    /// commands may share one.
     Command {
         stages: Stages,
         label: Option<u32>,
@@ -75,13 +78,15 @@ pub(crate) enum Item {
     },
 }
 
-/// What a backend runs. Indices and ranges point into the recording.
+/// What a backend runs: the work of one stage. Indices and ranges point into the recording.
 #[derive(Clone, Debug)]
 pub(crate) enum Command {
     /// `pipeline` of `pipelines`, `bindings` of `bindings` in the order of the function's own.
     Dispatch { pipeline: u32, bindings: Range<u32>, grid: Grid },
     /// Three `u32` group counts in a buffer, read when the command runs.
     DispatchIndirect { pipeline: u32, bindings: Range<u32>, arguments: BoundBuffer },
+    /// As a dispatch; then the colours that it has left in memory of its own go to the attachment as `output` of `outputs` says.
+    Fragments { pipeline: u32, bindings: Range<u32>, grid: Grid, output: u32 },
     /// One of `transfers`.
     Transfer(u32),
     /// Orders like a command and does nothing (content optimization where the layout never changes).
@@ -114,7 +119,16 @@ pub(crate) enum Transfer {
         destination: BufferSlice,
         value: u8,
     },
-    /// Every level of the view from the one above it. The format can be filtered.
+    /// Bytes of slices in their order, of as many bytes on both sides. What overlaps comes out as if by way of a third place.
+    CopyParts {
+        source: Vec<BufferSlice>,
+        destination: Vec<BufferSlice>,
+    },
+    FillParts {
+        destination: Vec<BufferSlice>,
+        value: u8,
+    },
+    /// Every level of the view from the one above it.
     GenerateMipmaps {
         texture: super::TextureView,
     },
@@ -165,6 +179,22 @@ pub(crate) struct BoundBuffer {
     pub(crate) offset: u64,
     /// Bytes. A multiple of 4.
     pub(crate) length: u64,
+}
+
+/// Where the colours of a draw go. Draws of one pass that nothing orders run side by side, and still every pixel is the last draw's
+/// (rule 1.3.7): so each leaves its colours apart, and a pixel is taken over unless a later draw has been there.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    /// The colours of this draw, pixel by pixel.
+    pub(crate) colors: BoundBuffer,
+    /// Pixels that one group of the dispatch computes.
+    pub(crate) pixels_of_group: u64,
+    /// The pixels of the attachment, in the same order.
+    pub(crate) attachment: SmallVec<[BoundBuffer; 1]>,
+    /// The number of the draw in its pass, from 1.
+    pub(crate) draw: u32,
+    /// Which draw was last at each pixel, for all draws of the pass.
+    pub(crate) last: Arc<Mutex<Vec<u32>>>,
 }
 
 /// Rows in a buffer.

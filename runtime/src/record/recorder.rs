@@ -206,6 +206,19 @@ impl Recorder {
         self.push(Item::Command { stages, label, accesses });
     }
 
+    /// Appends a command of several stages: the work of each, in their order.
+    pub(crate) fn staged_command<const N: usize>(
+        &mut self,
+        work: [Command; N],
+        stages: Stages,
+        accesses: Range<u32>,
+    ) {
+        debug_assert_eq!(stages.bits().count_ones() as usize, N, "a command for each stage");
+        self.recording.commands.extend(work);
+        let label = self.groups.last().copied();
+        self.push(Item::Command { stages, label, accesses });
+    }
+
     /// Appends accesses; their range.
     pub(crate) fn accesses(&mut self, accesses: impl IntoIterator<Item = Access>) -> Range<u32> {
         let start = self.recording.accesses.len() as u32;

@@ -7,7 +7,9 @@ use parking_lot::Mutex;
 use crate::api::{FenceBody, HeapShared};
 use crate::backend::Pipeline;
 use crate::observe::Site;
-use crate::record::{Bound, BufferBody, Command, Item, SamplerBody, TextureBody, TextureView, Transfer};
+use crate::record::{
+    Bound, BufferBody, Command, Item, Output, SamplerBody, TextureBody, TextureView, Transfer,
+};
 
 /// Where an item stands in the app.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +26,7 @@ pub(crate) struct Note {
 pub(crate) struct Recording {
     /// The order of everything: passes, commands, synchronization, event operations.
     pub(crate) items: Vec<Item>,
-    /// Commands in the order of [`Item::Command`].
+    /// Commands in the order of [`Item::Command`], one for each stage of it.
     pub(crate) commands: Vec<Command>,
     /// Accesses of all commands and of all declarations.
     pub(crate) accesses: Vec<Access>,
@@ -40,6 +42,8 @@ pub(crate) struct Recording {
     pub(crate) pipelines: Vec<Arc<dyn Pipeline>>,
     /// What transfers do.
     pub(crate) transfers: Vec<Transfer>,
+    /// Where the colours of draws go.
+    pub(crate) outputs: Vec<Output>,
     /// Bytes given by value.
     pub(crate) words: Vec<u32>,
     /// Fences that items name: held so that a name is not given to another one meanwhile.
@@ -88,6 +92,12 @@ impl Recording {
                 texture(&source.body).or_else(|| texture(&destination.body))
             }
             Transfer::FillBuffer { destination, .. } => buffer(&destination.body),
+            Transfer::CopyParts { source, destination } => {
+                source.iter().chain(destination).find_map(|slice| buffer(&slice.body))
+            }
+            Transfer::FillParts { destination, .. } => {
+                destination.iter().find_map(|slice| buffer(&slice.body))
+            }
             Transfer::GenerateMipmaps { texture: view } => texture(&view.body),
         };
         (self.buffers.iter().find_map(buffer))
@@ -118,6 +128,7 @@ impl Recording {
         self.samplers.clear();
         self.pipelines.clear();
         self.transfers.clear();
+        self.outputs.clear();
         self.words.clear();
         self.fences.clear();
         self.heaps.clear();

@@ -1,40 +1,40 @@
 //! Command buffers of a program, encoded through the library's own encoders.
 
-use core::ops::Range;
-
-use fencepost_core::program::value::label_hash;
 use fencepost_core::program::{
-    BufferItem, Command, DispatchType, EventOperationKind, FenceIndex, MemoryScope, Part, Pass, PassItem,
-    PassKind, Primitive, Program, QueueMode, Work,
+    BufferItem, CommandBufferIndex, DispatchType, EventOperationKind, FenceIndex, MemoryScope, Pass,
+    PassItem, PassKind, Primitive, Program, QueueMode, ResourceIndex,
 };
 
-use super::kernel::Kernel;
-use super::objects::{AnyEvent, Kernels, Objects, range};
-use crate::error::ReplayError;
+use super::objects::{AnyEvent, Kernels, Objects};
+use super::work::{Recording, Seen};
+use crate::api::RenderCommandEncoder;
 use crate::{
-    BarrierScope, BlitCommandEncoder, Buffer, CommandBuffer, ComputeCommandEncoder, Device, Error, Fence,
-    Resource, ResourceUsage, Stages,
+    BarrierScope, BlitCommandEncoder, CommandBuffer, ComputeCommandEncoder, Device, Error, Fence, Resource,
+    ResourceUsage, Stages,
 };
 
-/// Every command buffer of the program, ready to be committed.
+/// Every command buffer of the program, ready to be committed, and where stages that write nothing leave what they saw.
 pub(super) fn command_buffers(
     program: &Program,
     objects: &Objects,
     kernels: &Kernels,
-) -> Result<Vec<CommandBuffer>, Error> {
-    program
-        .command_buffers
-        .iter()
-        .map(|declared| command_buffer(program, objects, kernels, declared))
-        .collect()
+) -> Result<(Vec<CommandBuffer>, Vec<Seen>), Error> {
+    let mut seen = Vec::new();
+    let mut buffers = Vec::with_capacity(program.command_buffers.len());
+    for number in 0..program.command_buffers.len() as u32 {
+        buffers.push(command_buffer(program, objects, kernels, CommandBufferIndex(number), &mut seen)?);
+    }
+    Ok((buffers, seen))
 }
 
 fn command_buffer(
     program: &Program,
     objects: &Objects,
     kernels: &Kernels,
-    declared: &fencepost_core::program::CommandBuffer,
+    index: CommandBufferIndex,
+    seen: &mut Vec<Seen>,
 ) -> Result<CommandBuffer, Error> {
+    let declared = &program.command_buffers[index.index()];
     let device = objects.device_of(program, declared.queue);
     let mode = program.queues[declared.queue.index()].mode;
     let buffer = match mode {
@@ -46,9 +46,12 @@ fn command_buffer(
         }
     };
     buffer.set_label(&declared.label);
-    for item in &declared.items {
+    for (item, number) in declared.items.iter().zip(0..) {
         match item {
-            BufferItem::Pass(pass) => Encode { program, objects, kernels, device, pass }.run(&buffer)?,
+            BufferItem::Pass(pass) => {
+                let place = (index, number);
+                seen.extend(Encode { program, objects, kernels, device, pass, place }.run(&buffer)?);
+            }
             BufferItem::Event(operation) => {
                 let event = &objects.events[operation.event.index()];
                 match (event, operation.kind) {
@@ -81,11 +84,15 @@ struct Encode<'a> {
     kernels: &'a Kernels,
     device: &'a Device,
     pass: &'a Pass,
+    /// The command buffer, and the place of the pass in it.
+    place: (CommandBufferIndex, u32),
 }
 
-impl Encode<'_> {
-    fn run(&self, buffer: &CommandBuffer) -> Result<(), Error> {
-        match &self.pass.kind {
+impl<'a> Encode<'a> {
+    fn run(&self, buffer: &CommandBuffer) -> Result<Vec<Seen>, Error> {
+        let Self { program, objects, kernels, device, pass, place } = *self;
+        let mut recording = Recording::new(program, objects, kernels, device, pass);
+        match &pass.kind {
             PassKind::Compute { dispatch_type } => {
                 let mut compute = match dispatch_type {
                     None => buffer.compute_command_encoder()?,
@@ -96,124 +103,68 @@ impl Encode<'_> {
                         buffer.compute_command_encoder_with_dispatch_type(crate::DispatchType::Concurrent)?
                     }
                 };
-                compute.set_label(&self.pass.label);
-                self.pass.items.iter().try_for_each(|item| self.compute(&mut compute, item))?;
+                compute.set_label(&pass.label);
+                for (item, number) in pass.items.iter().zip(0..) {
+                    recording.stand_at(place, number);
+                    self.compute(&mut compute, &mut recording, item)?;
+                }
                 compute.end_encoding();
             }
             PassKind::Blit => {
                 let mut blit = buffer.blit_command_encoder()?;
-                blit.set_label(&self.pass.label);
-                self.pass.items.iter().try_for_each(|item| self.blit(&mut blit, item))?;
+                blit.set_label(&pass.label);
+                pass.items.iter().try_for_each(|item| self.blit(&mut blit, &mut recording, item))?;
                 blit.end_encoding();
             }
             PassKind::Render { .. } => {
-                return Err(ReplayError::Unsupported {
-                    what: "a render pass",
-                    name: self.pass.label.clone(),
+                let mut render = buffer.render_command_encoder()?;
+                render.core.set_label(&pass.label);
+                let alone = pass.attachments_at();
+                for (item, number) in pass.items.iter().zip(0..) {
+                    if alone == Some(number) {
+                        recording.record_attachments(&mut render.core)?;
+                    }
+                    recording.stand_at(place, number);
+                    self.render(&mut render, &mut recording, item)?;
                 }
-                .into());
+                if alone == Some(pass.items.len() as u32) {
+                    recording.record_attachments(&mut render.core)?;
+                }
             }
         }
-        Ok(())
-    }
-
-    fn unsupported(&self, what: &'static str, label: &str) -> Error {
-        ReplayError::Unsupported { what, name: format!("{}.{label}", self.pass.label) }.into()
-    }
-
-    fn bytes(&self, part: &Part) -> (&Buffer, Range<u64>) {
-        (&self.objects.buffers[part.resource.index()], range(self.program, part))
+        Ok(recording.seen())
     }
 
     fn fence(&self, fence: FenceIndex) -> &Fence {
         &self.objects.fences[fence.index()]
     }
 
-    fn compute(&self, compute: &mut ComputeCommandEncoder, item: &PassItem) -> Result<(), Error> {
+    fn resources(&self, named: &[ResourceIndex]) -> Vec<&dyn Resource> {
+        named.iter().map(|resource| self.objects.words(*resource) as &dyn Resource).collect()
+    }
+
+    fn compute(
+        &self,
+        compute: &mut ComputeCommandEncoder,
+        recording: &mut Recording<'a>,
+        item: &'a PassItem,
+    ) -> Result<(), Error> {
         match item {
-            PassItem::Command(command) => self.compute_command(compute, command),
+            PassItem::Command(command) => {
+                if command.work.stages() != Stages::DISPATCH {
+                    compute.check_transfers("a copy or a fill")?;
+                }
+                recording.record(compute.core(), command)
+            }
             PassItem::Synchronization(synchronization) => {
                 self.compute_primitive(compute, &synchronization.primitive)
             }
+            // Where nothing is tracked it says nothing.
+            PassItem::UseResource { .. } if !compute.core().buffer.is_tracked() => Ok(()),
             PassItem::UseResource { resource, read, write } => {
-                let mut usage = ResourceUsage::empty();
-                usage.set(ResourceUsage::READ, *read);
-                usage.set(ResourceUsage::WRITE, *write);
-                compute.use_resource(&self.objects.buffers[resource.index()], usage)
+                compute.use_resource(self.objects.words(*resource), usage(*read, *write))
             }
         }
-    }
-
-    fn compute_command(&self, compute: &mut ComputeCommandEncoder, command: &Command) -> Result<(), Error> {
-        compute.push_debug_group(&command.label);
-        match &command.work {
-            Work::Copy { from, to } => {
-                let ((source, from), (destination, to)) = (self.bytes(from), self.bytes(to));
-                let length = (from.end - from.start).min(to.end - to.start);
-                compute.copy_buffer(source, from.start, destination, to.start, length)?;
-            }
-            Work::Fill { to, value } => {
-                let (buffer, range) = self.bytes(to);
-                compute.fill_buffer(buffer, range, *value)?;
-            }
-            Work::Dispatch { reads, writes, atomics, cost, indirect } => {
-                self.dispatch(compute, &command.label, [reads, writes, atomics], *cost, *indirect)?;
-            }
-            Work::GenerateMipmaps { .. }
-            | Work::Draw { .. }
-            | Work::Synchronize { .. }
-            | Work::Optimize { .. } => {
-                return Err(self.unsupported("a command on textures or managed resources", &command.label));
-            }
-        }
-        compute.pop_debug_group()
-    }
-
-    fn dispatch(
-        &self,
-        compute: &mut ComputeCommandEncoder,
-        label: &str,
-        [reads, writes, atomics]: [&Vec<Part>; 3],
-        cost: u32,
-        indirect: bool,
-    ) -> Result<(), Error> {
-        let written = || writes.iter().chain(atomics);
-        if reads.iter().any(|read| written().any(|write| self.half_overlap(read, write))) {
-            return Err(self.unsupported("a dispatch that reads and writes overlapping parts", label));
-        }
-        let words = |parts: &[Part]| -> Vec<u32> {
-            parts
-                .iter()
-                .map(|part| self.bytes(part).1)
-                .map(|range| ((range.end - range.start) / 4) as u32)
-                .collect()
-        };
-        let kernel = Kernel {
-            hash: label_hash(&self.pass.label, label),
-            reads: words(reads),
-            writes: words(writes),
-            atomics: words(atomics),
-            cost,
-        };
-        compute.set_compute_pipeline_state(&self.kernels.pipeline(self.device, &kernel)?)?;
-        for (index, part) in (0..).zip(reads.iter().chain(written())) {
-            let (buffer, range) = self.bytes(part);
-            if indirect {
-                compute.set_buffer_by_pointer(index, buffer, range)?;
-            } else {
-                compute.set_buffer_range(index, buffer, range)?;
-            }
-        }
-        compute.dispatch_threadgroups([kernel.groups(), 1, 1])
-    }
-
-    /// The same bytes can be read and written word by word; other overlaps have no order inside a kernel.
-    fn half_overlap(&self, read: &Part, write: &Part) -> bool {
-        let same_memory = self.program.resource(read.resource).placement
-            == self.program.resource(write.resource).placement
-            && read.resource == write.resource;
-        let (read, write) = (self.bytes(read).1, self.bytes(write).1);
-        same_memory && read != write && read.start < write.end && write.start < read.end
     }
 
     fn compute_primitive(
@@ -231,19 +182,9 @@ impl Encode<'_> {
                 compute.barrier_before_queue_stages(*after, *before_queue, *visibility)
             }
             Primitive::MemoryBarrier { scope, .. } => match scope {
-                MemoryScope::Kinds { buffers, textures, render_targets } => {
-                    let mut scope = BarrierScope::empty();
-                    scope.set(BarrierScope::BUFFERS, *buffers);
-                    scope.set(BarrierScope::TEXTURES, *textures);
-                    scope.set(BarrierScope::RENDER_TARGETS, *render_targets);
-                    compute.memory_barrier_with_scope(scope)
-                }
-                MemoryScope::Resources(resources) => {
-                    let buffers: Vec<&dyn Resource> = resources
-                        .iter()
-                        .map(|resource| &self.objects.buffers[resource.index()] as &dyn Resource)
-                        .collect();
-                    compute.memory_barrier_with_resources(&buffers)
+                MemoryScope::Kinds { .. } => compute.memory_barrier_with_scope(kinds(scope)),
+                MemoryScope::Resources(named) => {
+                    compute.memory_barrier_with_resources(&self.resources(named))
                 }
             },
             Primitive::UpdateFence { fence, after: None } => compute.update_fence(self.fence(*fence)),
@@ -257,42 +198,90 @@ impl Encode<'_> {
         }
     }
 
-    fn blit(&self, blit: &mut BlitCommandEncoder, item: &PassItem) -> Result<(), Error> {
-        match item {
-            PassItem::Command(Command { label, work }) => {
-                blit.push_debug_group(label);
-                match work {
-                    Work::Copy { from, to } => {
-                        let ((source, from), (destination, to)) = (self.bytes(from), self.bytes(to));
-                        let length = (from.end - from.start).min(to.end - to.start);
-                        blit.copy_buffer(source, from.start, destination, to.start, length)?;
-                    }
-                    Work::Fill { to, value } => {
-                        let (buffer, range) = self.bytes(to);
-                        blit.fill_buffer(buffer, range, *value)?;
-                    }
-                    _ => {
-                        return Err(self.unsupported("a command that a replayed blit pass cannot run", label));
-                    }
-                }
-                blit.pop_debug_group()
+    fn blit(
+        &self,
+        blit: &mut BlitCommandEncoder,
+        recording: &mut Recording<'a>,
+        item: &'a PassItem,
+    ) -> Result<(), Error> {
+        let primitive = match item {
+            PassItem::Command(command) => return recording.record(blit.core(), command),
+            // A blit pass reaches nothing through pointers.
+            PassItem::UseResource { .. } => return Ok(()),
+            PassItem::Synchronization(synchronization) => &synchronization.primitive,
+        };
+        match primitive {
+            Primitive::ConsumerBarrier { after_queue, before, visibility } => {
+                blit.barrier_after_queue_stages(*after_queue, *before, *visibility);
+                Ok(())
             }
-            PassItem::Synchronization(synchronization) => match &synchronization.primitive {
-                Primitive::ConsumerBarrier { after_queue, before, visibility } => {
-                    blit.barrier_after_queue_stages(*after_queue, *before, *visibility);
-                    Ok(())
-                }
-                Primitive::UpdateFence { fence, after } => {
-                    blit.update_fence_after_stages(self.fence(*fence), after.unwrap_or(Stages::BLIT))
-                }
-                Primitive::WaitForFence { fence, before } => {
-                    blit.wait_for_fence_before_stages(self.fence(*fence), before.unwrap_or(Stages::BLIT))
-                }
-                _ => Err(self.unsupported("a barrier that a blit pass does not have", "barrier")),
-            },
-            PassItem::UseResource { .. } => {
-                Err(self.unsupported("a declaration in a blit pass", "use-resource"))
+            Primitive::UpdateFence { fence, after } => {
+                blit.update_fence_after_stages(self.fence(*fence), after.unwrap_or(Stages::BLIT))
             }
+            Primitive::WaitForFence { fence, before } => {
+                blit.wait_for_fence_before_stages(self.fence(*fence), before.unwrap_or(Stages::BLIT))
+            }
+            // Its commands run one after another, each visible to the next.
+            Primitive::MemoryBarrier { .. } => Ok(()),
+            Primitive::Barrier { .. } | Primitive::ProducerBarrier { .. } => blit
+                .core()
+                .check_explicit("a barrier", "Leave it out: the commands of a blit pass are in order"),
         }
     }
+
+    fn render(
+        &self,
+        render: &mut RenderCommandEncoder,
+        recording: &mut Recording<'a>,
+        item: &'a PassItem,
+    ) -> Result<(), Error> {
+        let primitive = match item {
+            PassItem::Command(command) => return recording.record(&mut render.core, command),
+            PassItem::UseResource { resource, read, write } => {
+                return render.use_resource(self.objects.words(*resource), usage(*read, *write));
+            }
+            PassItem::Synchronization(synchronization) => &synchronization.primitive,
+        };
+        match primitive {
+            Primitive::Barrier { after, before, visibility } => render.barrier(*after, *before, *visibility),
+            Primitive::ConsumerBarrier { after_queue, before, visibility } => {
+                render.core.consumer_barrier(*after_queue, *before, *visibility);
+                Ok(())
+            }
+            Primitive::ProducerBarrier { after, before_queue, visibility } => {
+                render.barrier_before_queue_stages(*after, *before_queue, *visibility)
+            }
+            Primitive::MemoryBarrier { scope, after, before } => {
+                let every = render.core.encodable;
+                let (after, before) = (after.unwrap_or(every), before.unwrap_or(every));
+                match scope {
+                    MemoryScope::Kinds { .. } => {
+                        render.memory_barrier_with_scope(kinds(scope), after, before)
+                    }
+                    MemoryScope::Resources(named) => {
+                        render.memory_barrier_with_resources(&self.resources(named), after, before)
+                    }
+                }
+            }
+            Primitive::UpdateFence { fence, after } => render.update_fence(self.fence(*fence), *after),
+            Primitive::WaitForFence { fence, before } => render.wait_for_fence(self.fence(*fence), *before),
+        }
+    }
+}
+
+fn usage(read: bool, write: bool) -> ResourceUsage {
+    let mut usage = ResourceUsage::empty();
+    usage.set(ResourceUsage::READ, read);
+    usage.set(ResourceUsage::WRITE, write);
+    usage
+}
+
+fn kinds(scope: &MemoryScope) -> BarrierScope {
+    let mut kinds = BarrierScope::empty();
+    if let MemoryScope::Kinds { buffers, textures, render_targets } = scope {
+        kinds.set(BarrierScope::BUFFERS, *buffers);
+        kinds.set(BarrierScope::TEXTURES, *textures);
+        kinds.set(BarrierScope::RENDER_TARGETS, *render_targets);
+    }
+    kinds
 }

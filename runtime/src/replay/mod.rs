@@ -28,21 +28,23 @@
 //! # Ok::<(), fencepost::Error>(())
 //! ```
 //!
-//! Not replayed, and answered with an error of kind `Unsupported`: render passes, textures, managed resources, memory shared between devices,
-//! and a dispatch that reads and writes parts which overlap without being the same.
+//! Any program runs here. Textures are reached as the words of their levels and slices, a draw is a kernel for each of its stages, and
+//! several devices are so many CPU devices over the same memory. What a stage without writes reads is kept and compared as well.
 
 mod encode;
 mod kernel;
 mod objects;
 mod steps;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fencepost_core::Stage;
 pub use fencepost_core::program;
-use fencepost_core::program::value::Expected;
-use fencepost_core::program::{Program, ResourceIndex};
+use fencepost_core::program::value::{Expected, Start};
+use fencepost_core::program::{Locus, Part, Program, ResourceIndex};
 
 use crate::{Device, Error, Schedule};
 use objects::{Kernels, Objects};
@@ -55,11 +57,14 @@ pub struct Options {
     pub schedule: Schedule,
     /// When a program that still waits is given up.
     pub timeout: Duration,
+    /// What memory holds before anything is written to it. Compare with
+    /// [`expected_from`](program::value::expected_from) the same.
+    pub start: Start,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { schedule: Schedule::Parallel, timeout: Duration::from_secs(10) }
+        Self { schedule: Schedule::Parallel, timeout: Duration::from_secs(10), start: Start::Zeros }
     }
 }
 
@@ -74,6 +79,9 @@ impl Options {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     resources: Vec<Vec<u8>>,
+    /// Of managed resources, the CPU's copy.
+    copies: BTreeMap<ResourceIndex, Vec<u8>>,
+    seen: BTreeMap<(Locus, Stage), Vec<u8>>,
     /// What each `read` of the CPU saw, by its number in the document, from 0.
     pub reads: BTreeMap<u32, Vec<u8>>,
     /// The program ran to its end. If not, something waits for what never comes.
@@ -81,13 +89,11 @@ pub struct Outcome {
 }
 
 /// The first place where a result is not the expected one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The resource.
-    pub resource: ResourceIndex,
-    /// The number of the CPU's `read` that saw it, from 0; what is there at the end where absent.
-    pub read: Option<u32>,
-    /// The word, counted from the first of the resource, or of what was read.
+    /// Where it shows.
+    pub place: Place,
+    /// The word, counted from the first of the resource, of what was read, or of what was made of it.
     pub word: usize,
     /// What running the document in order leaves there.
     pub expected: u32,
@@ -95,24 +101,52 @@ pub struct Difference {
     pub found: u32,
 }
 
+/// Where a result can be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a resource at the end.
+    Resource(ResourceIndex),
+    /// In what the CPU's `read` of this number, from 0, saw of a part.
+    Read(u32, Part),
+    /// In what a stage that writes nothing has made of what it read.
+    Stage(Locus, Stage),
+}
+
 impl Outcome {
-    /// Bytes of a resource at the end.
+    /// Bytes of a resource at the end; of a managed one, the GPU's copy.
     pub fn bytes(&self, resource: ResourceIndex) -> &[u8] {
         &self.resources[resource.index()]
     }
 
-    /// The first word that is not as expected, in what the CPU read or in what is there at the end; `None` where all are.
+    /// The first word that is not as expected: in what the CPU read, in what a stage without writes read, or in what is there at the end.
+    /// `None` where all are.
+    ///
+    /// A managed resource has two copies. What counts at the end is the copy of whoever wrote last.
     pub fn difference(&self, expected: &Expected) -> Option<Difference> {
+        let told = |place, difference: Option<(usize, u32, u32)>| {
+            difference.map(|(word, expected, found)| Difference { place, word, expected, found })
+        };
         let reads = expected.reads.iter().filter_map(|(&number, (part, bytes))| {
-            let (word, expected, found) = first_difference(bytes, self.reads.get(&number)?)?;
-            Some(Difference { resource: part.resource, read: Some(number), word, expected, found })
+            let found = first_difference(bytes, self.reads.get(&number)?);
+            told(Place::Read(number, part.clone()), found)
+        });
+        let seen = expected.seen.iter().filter_map(|(&(locus, stage), bytes)| {
+            let found = first_difference(bytes, self.seen.get(&(locus, stage))?);
+            told(Place::Stage(locus, stage), found)
         });
         let resources = (0..).zip(&self.resources).filter_map(|(index, bytes)| {
             let resource = ResourceIndex(index);
-            let (word, expected, found) = first_difference(expected.bytes(resource), bytes)?;
-            Some(Difference { resource, read: None, word, expected, found })
+            let found = match (expected.by_cpu(resource), self.copies.get(&resource)) {
+                (Some(by_cpu), Some(copy)) => {
+                    let newer = |((gpu, cpu), by_cpu): ((&u8, &u8), &bool)| if *by_cpu { *cpu } else { *gpu };
+                    let newest: Vec<u8> = bytes.iter().zip(copy).zip(by_cpu).map(newer).collect();
+                    first_difference(expected.bytes(resource), &newest)
+                }
+                _ => first_difference(expected.bytes(resource), bytes),
+            };
+            told(Place::Resource(resource), found)
         });
-        reads.chain(resources).next()
+        reads.chain(seen).chain(resources).next()
     }
 }
 
@@ -157,20 +191,26 @@ impl Replay {
     pub fn run(&self, options: &Options) -> Result<Outcome, Error> {
         let Self { program, devices, kernels } = self;
         devices.iter().for_each(|device| device.set_schedule(options.schedule));
-        let objects = Arc::new(Objects::new(program, devices)?);
-        let buffers = encode::command_buffers(program, &objects, kernels)?;
+        let objects = Arc::new(Objects::new(program, devices, options.start)?);
+        let (buffers, seen) = encode::command_buffers(program, &objects, kernels)?;
         // No clock goes as far as the longest time there is; a year is as good as for ever.
         let now = Instant::now();
         let deadline = now.checked_add(options.timeout).unwrap_or_else(|| now + YEAR);
-        let cpu = Arc::new(Cpu::new(program.clone(), objects, buffers, deadline));
+        let cpu = Arc::new(Cpu::new(program.clone(), objects, buffers, deadline, options.schedule));
         let finished = cpu.run()?;
-        let reads = cpu.reads();
-        let resources = if finished {
-            cpu.objects().read_back(program)?
-        } else {
-            vec![Vec::new(); program.resources.len()]
+        let mut outcome = Outcome {
+            resources: vec![Vec::new(); program.resources.len()],
+            copies: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            reads: cpu.reads(),
+            finished,
         };
-        Ok(Outcome { resources, reads, finished })
+        if finished {
+            outcome.resources = cpu.objects().read_back();
+            outcome.copies = cpu.objects().copies();
+            outcome.seen = seen.iter().map(|(place, words)| (*place, objects::bytes_of(words))).collect();
+        }
+        Ok(outcome)
     }
 }
 

@@ -1,18 +1,22 @@
 //! The objects that a program declares, made on its devices.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
 
+use fencepost_core::Tracking;
+use fencepost_core::program::value::Start;
 use fencepost_core::program::{
-    EventIndex, Part, Placement, Program, QueueIndex, QueueMode, ResourceIndex, Shape, StorageMode,
-    TrackingMode,
+    BufferItem, DeviceIndex, EventIndex, FenceIndex, Format, Part, PassItem, Placement, Primitive, Program,
+    QueueIndex, QueueMode, ResourceIndex, Shape, Step, StorageMode, TrackingMode,
 };
 
 use super::kernel::Kernel;
+use crate::api::{DeviceMemory, Placed};
 use crate::error::ReplayError;
+use crate::record::{TextureShape, TextureView};
 use crate::{
     Buffer, CommandQueue, CommandQueueDescriptor, ComputePipelineState, Device, Error, Event, Fence,
-    HazardTrackingMode, Heap, HeapDescriptor, HeapKind, ResourceOptions, SharedEvent,
+    PixelFormat, ResourceOptions, SharedEvent,
 };
 
 /// Everything that is made before the first command buffer.
@@ -20,9 +24,18 @@ use crate::{
 pub(super) struct Objects {
     devices: Vec<Device>,
     pub(super) queues: Vec<CommandQueue>,
-    pub(super) buffers: Vec<Buffer>,
+    pub(super) resources: Vec<Made>,
     pub(super) fences: Vec<Fence>,
     pub(super) events: Vec<AnyEvent>,
+}
+
+/// A resource of the program.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// All its bytes; of a texture, those of its levels and slices as [`Program::byte_ranges`] says.
+    pub(super) words: Buffer,
+    /// Where it is a texture.
+    pub(super) texels: Option<TextureView>,
 }
 
 /// An event of either kind.
@@ -52,9 +65,10 @@ impl Kernels {
 }
 
 impl Objects {
-    pub(super) fn new(program: &Program, devices: &[Device]) -> Result<Self, Error> {
+    pub(super) fn new(program: &Program, devices: &[Device], start: Start) -> Result<Self, Error> {
         // A program without a queue or a resource declares no device, and its fences and events need none.
         let first = devices.first().cloned().unwrap_or_else(Device::cpu);
+        let device = |index: Option<DeviceIndex>| index.map_or(&first, |index| &devices[index.index()]);
         let queues = program.queues.iter().map(|queue| {
             let device = &devices[queue.device.index()];
             let made = match queue.mode {
@@ -69,30 +83,26 @@ impl Objects {
             made
         });
         let queues = queues.collect();
-        let heaps = heaps(program, devices)?;
-        let events = program.events.iter().map(|event| {
+        let events = program.events.iter().zip(0..).map(|(event, index)| {
             if event.shared {
                 let made = first.new_shared_event();
                 made.set_label(&event.name);
                 AnyEvent::Shared(made)
             } else {
-                let made = first.new_event();
+                let made = device(user_of_event(program, EventIndex(index))).new_event();
                 made.set_label(&event.name);
                 AnyEvent::Plain(made)
             }
         });
-        let fences = program.fences.iter().map(|name| {
-            let fence = first.new_fence();
+        let events = events.collect();
+        let fences = program.fences.iter().zip(0..).map(|(name, index)| {
+            let fence = device(user_of_fence(program, FenceIndex(index))).new_fence();
             fence.set_label(name);
             fence
         });
         let fences = fences.collect();
-        let mut buffers: Vec<Buffer> = Vec::new();
-        for index in 0..program.resources.len() {
-            let buffer = buffer(program, ResourceIndex(index as u32), devices, &heaps, &buffers)?;
-            buffers.push(buffer);
-        }
-        Ok(Self { devices: devices.to_vec(), queues, buffers, fences, events: events.collect() })
+        let resources = resources(program, devices, start)?;
+        Ok(Self { devices: devices.to_vec(), queues, resources, fences, events })
     }
 
     /// The device of a queue.
@@ -110,58 +120,141 @@ impl Objects {
         }
     }
 
-    /// The bytes of every resource, once nothing runs any more. What the CPU cannot reach is copied out, device by device.
-    pub(super) fn read_back(&self, program: &Program) -> Result<Vec<Vec<u8>>, Error> {
-        let mut bytes = vec![Vec::new(); self.buffers.len()];
-        for device in &self.devices {
-            let private: Vec<usize> = (0..self.buffers.len())
-                .filter(|&index| program.resources[index].storage == StorageMode::Private)
-                .filter(|&index| self.buffers[index].device() == *device)
-                .collect();
-            let size = private.iter().map(|&index| self.buffers[index].length()).sum();
-            if size > 0 {
-                let copy = device.new_buffer(size, ResourceOptions::SHARED)?;
-                let commands = device.new_command_queue().command_buffer();
-                let mut blit = commands.blit_command_encoder()?;
-                let mut offset = 0;
-                for &index in &private {
-                    let buffer = &self.buffers[index];
-                    blit.copy_buffer(buffer, 0, &copy, offset, buffer.length())?;
-                    offset += buffer.length();
-                }
-                blit.end_encoding();
-                commands.commit()?;
-                commands.wait_until_completed()?;
-                let mut all = copy.read::<u8>(..)?;
-                for &index in private.iter().rev() {
-                    bytes[index] = all.split_off(all.len() - self.buffers[index].length() as usize);
-                }
-            }
-        }
-        for (bytes, buffer) in bytes.iter_mut().zip(&self.buffers).filter(|(bytes, _)| bytes.is_empty()) {
-            *bytes = buffer.read::<u8>(..)?;
-        }
-        Ok(bytes)
+    /// All bytes of a resource.
+    pub(super) fn words(&self, resource: ResourceIndex) -> &Buffer {
+        &self.resources[resource.index()].words
+    }
+
+    /// The CPU's copies of managed resources.
+    pub(super) fn copies(&self) -> BTreeMap<ResourceIndex, Vec<u8>> {
+        BTreeMap::new()
+    }
+
+    /// The bytes of every resource, once nothing runs any more.
+    pub(super) fn read_back(&self) -> Vec<Vec<u8>> {
+        self.resources.iter().map(|made| bytes_of(&made.words)).collect()
     }
 }
 
-fn heaps(program: &Program, devices: &[Device]) -> Result<Vec<Heap>, Error> {
-    let Some(device) = devices.first() else { return Ok(Vec::new()) };
-    let make = |heap: &fencepost_core::program::HeapDeclaration| {
-        let options = storage(heap.storage, &heap.name)?;
-        let tracking = if heap.tracked { HazardTrackingMode::Tracked } else { HazardTrackingMode::Untracked };
-        let made = device.new_heap(&HeapDescriptor {
-            size: heap.size,
-            kind: HeapKind::Placement,
-            options: ResourceOptions { hazard_tracking_mode: tracking, ..options },
-        })?;
-        made.set_label(&heap.name);
-        Ok(made)
-    };
-    program.heaps.iter().map(make).collect()
+/// Where a program puts its resources: heaps first, then what has memory of its own, in the order of the document.
+struct Memories<'a> {
+    program: &'a Program,
+    devices: &'a [Device],
+    /// Bytes of each memory.
+    sizes: Vec<u64>,
+    /// Memory and offset of each resource.
+    places: Vec<(usize, u64)>,
+    made: Vec<Option<Arc<DeviceMemory>>>,
+    /// The same for each further device.
+    views: HashMap<(usize, DeviceIndex), Arc<DeviceMemory>>,
 }
 
-fn storage(mode: StorageMode, name: &str) -> Result<ResourceOptions, Error> {
+impl<'a> Memories<'a> {
+    fn of(program: &'a Program, devices: &'a [Device]) -> Self {
+        let mut sizes: Vec<u64> = program.heaps.iter().map(|heap| heap.size).collect();
+        let mut places: Vec<(usize, u64)> = Vec::new();
+        for (number, declared) in (0..).zip(&program.resources) {
+            let (memory, start) = match declared.placement {
+                Placement::Own => {
+                    sizes.push(0);
+                    (sizes.len() - 1, 0)
+                }
+                Placement::Heap { heap, offset } => (heap.index(), offset),
+                Placement::SameAs(other) => places[other.index()],
+            };
+            places.push((memory, start));
+            let end = start.saturating_add(program.byte_size(ResourceIndex(number)));
+            sizes[memory] = sizes[memory].max(end);
+        }
+        let made = vec![None; sizes.len()];
+        Self { program, devices, sizes, places, made, views: HashMap::new() }
+    }
+
+    /// The memory of a resource as its device sees it.
+    fn memory(&mut self, resource: ResourceIndex) -> Result<Arc<DeviceMemory>, Error> {
+        let index = self.places[resource.index()].0;
+        let owner = self.program.resource(resource).device;
+        let device = &self.devices[owner.index()];
+        if let Some(view) = self.views.get(&(index, owner)) {
+            return Ok(Arc::clone(view));
+        }
+        let view = match &self.made[index] {
+            Some(made) => made.seen_by(device),
+            None => DeviceMemory::new(device, self.sizes[index])?,
+        };
+        self.made[index].get_or_insert_with(|| Arc::clone(&view));
+        self.views.insert((index, owner), Arc::clone(&view));
+        Ok(view)
+    }
+
+    /// What everything starts as.
+    fn fill(&self, start: Start) {
+        for (index, memory) in self.made.iter().enumerate() {
+            let Some(memory) = memory else { continue };
+            if start != Start::Zeros {
+                let words = 0..self.sizes[index].div_ceil(4) as u32;
+                let bytes: Vec<u8> = words.flat_map(|i| start.word(index, i).to_le_bytes()).collect();
+                memory.allocation().write(0, &bytes);
+            }
+        }
+        for (number, declared) in (0..).zip(&self.program.resources) {
+            let (index, offset) = self.places[number as usize];
+            if let (Shape::Buffer { init: Some(init), size }, Some(memory)) =
+                (declared.shape, &self.made[index])
+            {
+                let words = (0..(size / 4) as u32).flat_map(|i| init.wrapping_add(i).to_le_bytes());
+                memory.allocation().write(offset, &words.collect::<Vec<u8>>());
+            }
+        }
+    }
+}
+
+/// All bytes of a buffer, wherever it lies, once nothing runs any more.
+pub(super) fn bytes_of(buffer: &Buffer) -> Vec<u8> {
+    let mut bytes = vec![0; buffer.length() as usize];
+    buffer.body.allocation.read(buffer.body.offset, &mut bytes);
+    bytes
+}
+
+fn resources(program: &Program, devices: &[Device], start: Start) -> Result<Vec<Made>, Error> {
+    let mut memories = Memories::of(program, devices);
+    let mut made = Vec::with_capacity(program.resources.len());
+    for (number, declared) in (0..).zip(&program.resources) {
+        let resource = ResourceIndex(number);
+        let length = program.byte_size(resource);
+        let memory = memories.memory(resource)?;
+        let placed = Placed {
+            offset: memories.places[resource.index()].1,
+            options: options(declared.storage, &declared.name)?,
+            tracking: tracking(program, resource),
+            label: &declared.name,
+        };
+        let (texels, words) = match declared.shape {
+            Shape::Buffer { .. } => (None, memory.buffer(length, placed)),
+            Shape::Texture { width, height, mips, slices, format } => {
+                let shape = TextureShape { format: pixel_format(format), width, height, mips, slices };
+                let (texels, words) = memory.texture(shape, length, placed);
+                (Some(texels), words)
+            }
+        };
+        made.push(Made { words, texels });
+    }
+    memories.fill(start);
+    Ok(made)
+}
+
+/// A resource on a heap takes the heap's mode or none; the others are tracked unless they ask not to be.
+fn tracking(program: &Program, resource: ResourceIndex) -> Tracking {
+    let declared = program.resource(resource);
+    match (declared.tracking, declared.placement) {
+        (TrackingMode::Untracked, _) => Tracking::Untracked,
+        (_, Placement::Heap { heap, .. }) if program.heaps[heap.index()].tracked => Tracking::WithHeap,
+        (_, Placement::Heap { .. }) => Tracking::Untracked,
+        (_, Placement::Own | Placement::SameAs(_)) => Tracking::Tracked,
+    }
+}
+
+fn options(mode: StorageMode, name: &str) -> Result<ResourceOptions, Error> {
     match mode {
         StorageMode::Private => Ok(ResourceOptions::PRIVATE),
         StorageMode::Shared => Ok(ResourceOptions::SHARED),
@@ -171,57 +264,63 @@ fn storage(mode: StorageMode, name: &str) -> Result<ResourceOptions, Error> {
     }
 }
 
-fn buffer(
-    program: &Program,
-    resource: ResourceIndex,
-    devices: &[Device],
-    heaps: &[Heap],
-    made: &[Buffer],
-) -> Result<Buffer, Error> {
-    let declared = program.resource(resource);
-    let unsupported = |what| Error::from(ReplayError::Unsupported { what, name: declared.name.clone() });
-    let Shape::Buffer { size, init } = declared.shape else { return Err(unsupported("a texture")) };
-    let options = ResourceOptions {
-        hazard_tracking_mode: match declared.tracking {
-            TrackingMode::Default => HazardTrackingMode::Default,
-            TrackingMode::Tracked => HazardTrackingMode::Tracked,
-            TrackingMode::Untracked => HazardTrackingMode::Untracked,
+/// The format with the same bytes; depth is a float like any other to what programs do with it.
+const fn pixel_format(format: Format) -> PixelFormat {
+    match format {
+        Format::Rgba8Unorm => PixelFormat::Rgba8Unorm,
+        Format::R32Uint => PixelFormat::R32Uint,
+        Format::R32Float | Format::Depth32Float => PixelFormat::R32Float,
+        Format::Rgba32Float => PixelFormat::Rgba32Float,
+    }
+}
+
+/// The device whose queue uses a fence first.
+fn user_of_fence(program: &Program, fence: FenceIndex) -> Option<DeviceIndex> {
+    let uses = |item: &PassItem| match item {
+        PassItem::Synchronization(item) => match item.primitive {
+            Primitive::UpdateFence { fence: used, .. } | Primitive::WaitForFence { fence: used, .. } => {
+                used == fence
+            }
+            _ => false,
         },
-        ..storage(declared.storage, &declared.name)?
+        _ => false,
     };
-    let device = &devices[declared.device.index()];
-    let buffer = match declared.placement {
-        Placement::Own => device.new_buffer(size, options)?,
-        Placement::Heap { heap, offset } => heaps[heap.index()].new_buffer_at(size, options, offset)?,
-        Placement::SameAs(other) if program.resource(other).device == declared.device => {
-            made[other.index()].clone()
-        }
-        Placement::SameAs(_) => return Err(unsupported("memory shared between devices")),
+    let in_buffer = |item: &BufferItem| match item {
+        BufferItem::Pass(pass) => pass.items.iter().any(uses),
+        BufferItem::Event(_) => false,
     };
-    buffer.set_label(&declared.name);
-    if let Some(init) = init {
-        let words: Vec<u32> = (0..(size / 4) as u32).map(|i| init.wrapping_add(i)).collect();
-        initialize(device, &buffer, &words)?;
-    }
-    Ok(buffer)
+    let buffer = program.command_buffers.iter().find(|buffer| buffer.items.iter().any(in_buffer))?;
+    Some(program.queues[buffer.queue.index()].device)
 }
 
-/// Writes a buffer's first content, by a copy where the CPU cannot reach it.
-fn initialize(device: &Device, buffer: &Buffer, words: &[u32]) -> Result<(), Error> {
-    if buffer.resource_options().storage_mode != crate::StorageMode::Private {
-        return buffer.write(0, words);
-    }
-    let upload = device.new_buffer_with_data(words, ResourceOptions::SHARED)?;
-    let commands = device.new_command_queue().command_buffer();
-    let mut blit = commands.blit_command_encoder()?;
-    blit.copy_buffer(&upload, 0, buffer, 0, words.len() as u64 * 4)?;
-    blit.end_encoding();
-    commands.commit()?;
-    commands.wait_until_completed()
+/// The device whose queue uses an event first.
+fn user_of_event(program: &Program, event: EventIndex) -> Option<DeviceIndex> {
+    let in_buffer =
+        |item: &BufferItem| matches!(item, BufferItem::Event(operation) if operation.event == event);
+    let buffers = program.command_buffers.iter();
+    let in_buffers = buffers.filter(|buffer| buffer.items.iter().any(in_buffer)).map(|buffer| buffer.queue);
+    let on_queues = program.all_steps().into_iter().filter_map(|step| match step {
+        Step::QueueEvent { queue, operation } if operation.event == event => Some(*queue),
+        _ => None,
+    });
+    let queue = in_buffers.chain(on_queues).next()?;
+    Some(program.queues[queue.index()].device)
 }
 
-/// The bytes of a part of a buffer.
-pub(super) fn range(program: &Program, part: &Part) -> core::ops::Range<u64> {
+/// The bytes of a part, from its first to its last one.
+pub(super) fn hull(program: &Program, part: &Part) -> core::ops::Range<u64> {
     let ranges = program.byte_ranges(part);
     ranges.first().map_or(0..0, |first| first.start..ranges.last().unwrap_or(first).end)
+}
+
+/// The bytes of a part, those that touch joined.
+pub(super) fn runs(program: &Program, part: &Part) -> Vec<core::ops::Range<u64>> {
+    let mut runs: Vec<core::ops::Range<u64>> = Vec::new();
+    for range in program.byte_ranges(part).into_iter().filter(|range| !range.is_empty()) {
+        match runs.last_mut().filter(|last| last.end == range.start) {
+            Some(last) => last.end = range.end,
+            None => runs.push(range),
+        }
+    }
+    runs
 }

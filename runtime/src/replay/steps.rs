@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use fencepost_core::program::value::{Place, cpu_word};
 use fencepost_core::program::{
-    CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, Part, Program, QueueIndex, QueueMode,
-    Step,
+    CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, Part, Placement, Program, QueueIndex,
+    QueueMode, Step,
 };
 
-use super::objects::{AnyEvent, Objects, range};
-use crate::{CommandBuffer, CommandBufferStatus, Commit, Error};
+use super::objects::{AnyEvent, Objects, runs};
+use crate::random::Random;
+use crate::{CommandBuffer, CommandBufferStatus, Commit, Error, Schedule};
 
 /// The CPU side of a replay, shared by its threads.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Cpu {
     objects: Arc<Objects>,
     buffers: Vec<CommandBuffer>,
     deadline: Instant,
+    /// What the order of devices is drawn from.
+    seed: Option<u64>,
     state: Mutex<State>,
 }
 
@@ -52,8 +55,13 @@ impl Cpu {
         objects: Arc<Objects>,
         buffers: Vec<CommandBuffer>,
         deadline: Instant,
+        schedule: Schedule,
     ) -> Self {
-        Self { program, objects, buffers, deadline, state: Mutex::default() }
+        let seed = match schedule {
+            Schedule::Parallel => None,
+            Schedule::Adversarial(seed) => Some(seed),
+        };
+        Self { program, objects, buffers, deadline, seed, state: Mutex::default() }
     }
 
     pub(super) fn objects(&self) -> &Objects {
@@ -131,8 +139,13 @@ impl Cpu {
                     cpu.state().running -= 1;
                 });
             }
-            // Nothing is managed here, and resources keep the place they were declared with.
-            Step::DidModify(_) | Step::MakeAliasable(_) => {}
+            Step::DidModify(_) => {}
+            // Resources keep the place they were declared with; what has no heap cannot be asked.
+            Step::MakeAliasable(resource) => {
+                if !matches!(self.program.resource(*resource).placement, Placement::Heap { .. }) {
+                    self.objects.words(*resource).make_aliasable()?;
+                }
+            }
         }
         Ok(())
     }
@@ -190,39 +203,92 @@ impl Cpu {
 
     /// Waits with the replay's deadline; a failed buffer is its error.
     fn wait_completed(&self, index: CommandBufferIndex) -> Result<(), Stop> {
+        let mut pause = Duration::from_micros(10);
+        while !self.has_completed(index)? {
+            self.rest(&mut pause)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a buffer has completed; a failed one is its error. To look is to get its device going.
+    fn has_completed(&self, index: CommandBufferIndex) -> Result<bool, Error> {
         let buffer = &self.buffers[index.index()];
         let commit = self.state().committed.iter().find(|(committed, _)| *committed == index).cloned();
-        let mut pause = Duration::from_micros(10);
-        loop {
-            match &commit {
-                Some((_, Some(commit))) if commit.is_completed() => return Ok(commit.wait_until_completed()?),
-                Some((_, Some(_))) => {}
-                _ if buffer.status() >= CommandBufferStatus::Completed => {
-                    return Ok(buffer.wait_until_completed()?);
-                }
-                _ => {}
-            }
-            if Instant::now() > self.deadline {
-                return Err(Stop::Deadline);
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(1));
+        match &commit {
+            Some((_, Some(commit))) if commit.is_completed() => commit.wait_until_completed()?,
+            Some((_, Some(_))) => return Ok(false),
+            _ if buffer.status() >= CommandBufferStatus::Completed => buffer.wait_until_completed()?,
+            _ => return Ok(false),
         }
+        Ok(true)
+    }
+
+    fn rest(&self, pause: &mut Duration) -> Result<(), Stop> {
+        if Instant::now() > self.deadline {
+            return Err(Stop::Deadline);
+        }
+        std::thread::sleep(*pause);
+        *pause = (*pause * 2).min(Duration::from_millis(1));
+        Ok(())
+    }
+
+    /// Waits for buffers of several devices. Each device chooses its own order, but not when it runs beside the others: that is chosen here,
+    /// so that one which the document commits to last comes first under some seed.
+    fn wait_for_all(&self, buffers: &[CommandBufferIndex], turn: u64) -> Result<(), Stop> {
+        let device = |index: &CommandBufferIndex| {
+            self.program.queues[self.program.command_buffers[index.index()].queue.index()].device.0
+        };
+        let mut random = Random::new(self.seed.unwrap_or(0) ^ turn.rotate_left(32));
+        let mut devices: Vec<u32> = (0..self.program.devices.len() as u32).collect();
+        if self.seed.is_some() {
+            for last in (1..devices.len()).rev() {
+                devices.swap(last, random.below(last + 1));
+            }
+        }
+        let mut left = buffers.to_vec();
+        left.sort_by_key(|index| devices.iter().position(|known| *known == device(index)));
+        let mut pause = Duration::from_micros(10);
+        let mut since = Instant::now();
+        while !left.is_empty() {
+            // Held up, maybe by one of the others: then all of them go.
+            let looked_at = if since.elapsed() < ALONE { 1 } else { left.len() };
+            let before = left.len();
+            for index in left.drain(..looked_at).collect::<Vec<_>>() {
+                if !self.has_completed(index)? {
+                    left.push(index);
+                }
+            }
+            if left.len() < before {
+                since = Instant::now();
+                pause = Duration::from_micros(10);
+            } else {
+                self.rest(&mut pause)?;
+            }
+            left.sort_by_key(|index| devices.iter().position(|known| *known == device(index)));
+        }
+        Ok(())
     }
 
     fn write(&self, part: &Part, n: u32) -> Result<(), Error> {
-        let range = range(&self.program, part);
-        let contents = self.objects.buffers[part.resource.index()].contents()?;
-        for i in 0..(range.end - range.start) / 4 {
-            contents.write(range.start + i * 4, &[cpu_word(n, i as u32)])?;
+        let contents = self.objects.words(part.resource).contents()?;
+        let mut words = (0..).map(|i| cpu_word(n, i).to_le_bytes());
+        // Whole words are written, whatever bytes they lie in; what is left of the last one stays as it is.
+        let length: u64 = runs(&self.program, part).iter().map(|run| run.end - run.start).sum();
+        let mut bytes: Vec<u8> = words.by_ref().take((length / 4) as usize).flatten().collect();
+        for run in runs(&self.program, part) {
+            let rest = bytes.split_off(bytes.len().min((run.end - run.start) as usize));
+            contents.write(run.start, &bytes)?;
+            bytes = rest;
         }
         Ok(())
     }
 
     fn read(&self, part: &Part, number: u32) -> Result<(), Error> {
-        let range = range(&self.program, part);
-        let contents = self.objects.buffers[part.resource.index()].contents()?;
-        let bytes = contents.read::<u8>(range)?;
+        let contents = self.objects.words(part.resource).contents()?;
+        let mut bytes = Vec::new();
+        for run in runs(&self.program, part) {
+            bytes.extend(contents.read::<u8>(run)?);
+        }
         self.state().reads.insert(number, bytes);
         Ok(())
     }
@@ -231,8 +297,8 @@ impl Cpu {
     fn finish(&self) -> Result<(), Stop> {
         let mut waited = 0;
         loop {
-            let rest = self.state().committed[waited..].to_vec();
-            rest.iter().try_for_each(|(index, _)| self.wait_completed(*index))?;
+            let rest: Vec<_> = self.state().committed[waited..].iter().map(|(index, _)| *index).collect();
+            self.wait_for_all(&rest, waited as u64)?;
             waited += rest.len();
             // What is busy now may commit; what commits later is seen in the list.
             let busy = self.is_busy();
@@ -267,3 +333,6 @@ impl Cpu {
         })
     }
 }
+
+/// How long one device is let go before the others.
+const ALONE: Duration = Duration::from_millis(1);

@@ -196,9 +196,9 @@ impl CommandBufferState {
                 Item::BeginPass { kind, label, .. } => {
                     passes.push(PassRecord::new(*kind, recording.label(*label)));
                 }
-                Item::Command { .. } => {
+                Item::Command { stages, .. } => {
                     if let Some(pass) = passes.last_mut() {
-                        pass.commands += 1;
+                        pass.commands += stages.bits().count_ones();
                     }
                 }
                 _ => {}

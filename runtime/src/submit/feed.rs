@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use fencepost_core::{BarrierFilter, NodeId, QueueId};
+use fencepost_core::{Access, BarrierFilter, Engine, NodeId, Places, QueueId, Stages};
 use smallvec::SmallVec;
 
 use super::part::{GATE, Part, Signal, WAITED};
@@ -306,6 +306,15 @@ impl Submission {
     }
 }
 
+/// Whether one stage of a command writes what another one touches: the command's own affair, which no rule orders.
+fn hands_on(engine: &Engine, stages: Stages, accesses: &[Access]) -> bool {
+    let conflicts = |(index, one): (usize, &Access)| {
+        let others = accesses[index + 1..].iter().filter(|other| other.stage != one.stage);
+        others.into_iter().any(|other| engine.conflict(one, other).is_some())
+    };
+    stages.bits().count_ones() > 1 && accesses.iter().enumerate().any(conflicts)
+}
+
 /// A part while it is being fed.
 #[derive(Default)]
 struct Feed<'a> {
@@ -326,11 +335,18 @@ impl State {
             Item::EndPass => engine.end_pass(queue),
             Item::Command { stages, accesses, .. } => {
                 let accesses = &recording.accesses[accesses.start as usize..accesses.end as usize];
-                let first = engine.command(queue, *stages, accesses);
-                // One node per stage; the last one does the work, and it is the only one for all commands but those of several stages.
-                let last = NodeId(first.0 + u64::from(stages.bits().count_ones().max(1)) - 1);
-                self.assigned.push((last, cursor.passes.saturating_sub(1), Work::Command(cursor.command)));
-                cursor.command += 1;
+                let first = if hands_on(engine, *stages, accesses) {
+                    engine.command_in_stages(queue, *stages, accesses)
+                } else {
+                    engine.command(queue, *stages, accesses)
+                };
+                // A node and a command for each stage.
+                let pass = cursor.passes.saturating_sub(1);
+                for number in 0..stages.bits().count_ones() {
+                    let node = NodeId(first.0 + u64::from(number));
+                    self.assigned.push((node, pass, Work::Command(cursor.command)));
+                    cursor.command += 1;
+                }
                 cursor.marked = true;
             }
             Item::Declare { accesses } => {

@@ -17,7 +17,7 @@ use super::transfer;
 use crate::Error;
 use crate::backend::{Allocation, Part, Pipeline};
 use crate::error::DeviceError;
-use crate::record::{Bound, BoundBuffer, Command, Grid, MAX_GROUPS, Recording};
+use crate::record::{Bound, BoundBuffer, Command, Grid, MAX_GROUPS, Output, Recording};
 use crate::shader::{HostBuffer, HostContext};
 
 /// A command that has started.
@@ -54,7 +54,7 @@ impl Job {
         let mut job = Self { part, command, grid, phase: 0, units: 0 };
         let Some(recording) = job.part.recording.as_deref() else { return Ok(None) };
         match &recording.commands[command as usize] {
-            Command::Dispatch { grid, .. } => {
+            Command::Dispatch { grid, .. } | Command::Fragments { grid, .. } => {
                 job.grid = *grid;
                 job.units = groups(grid.groups);
             }
@@ -117,6 +117,13 @@ impl Job {
                 let pipeline = cpu_pipeline(&*recording.pipelines[*pipeline as usize]);
                 let bound = &recording.bindings[bindings.start as usize..bindings.end as usize];
                 self.dispatch(recording, pipeline, bound, units, bench, stop)
+            }
+            Command::Fragments { pipeline, bindings, output, .. } => {
+                let pipeline = cpu_pipeline(&*recording.pipelines[*pipeline as usize]);
+                let bound = &recording.bindings[bindings.start as usize..bindings.end as usize];
+                self.dispatch(recording, pipeline, bound, units.clone(), bench, stop)?;
+                take_over(recording, &recording.outputs[*output as usize], units);
+                Ok(())
             }
             Command::Transfer(index) => {
                 transfer::run(&recording.transfers[*index as usize], self.phase, units);
@@ -192,7 +199,7 @@ pub(super) fn estimate_ns(recording: &Recording, command: u32) -> Option<u64> {
 /// The pipeline of a dispatch, and its threadgroups where they are known.
 fn pipeline_of(recording: &Recording, command: u32) -> Option<(&CpuPipeline, u64)> {
     match &recording.commands[command as usize] {
-        Command::Dispatch { pipeline, grid, .. } => {
+        Command::Dispatch { pipeline, grid, .. } | Command::Fragments { pipeline, grid, .. } => {
             Some((cpu_pipeline(&*recording.pipelines[*pipeline as usize]), groups(grid.groups)))
         }
         Command::DispatchIndirect { pipeline, .. } => {
@@ -250,6 +257,21 @@ fn words<'a>(recording: &'a Recording, bound: &Bound, bytes: &mut &'a [AtomicU32
             mine
         }
         Bound::Texture(_) | Bound::Sampler(_) => &[],
+    }
+}
+
+/// Puts the colours of some groups where no later draw of the pass has been.
+fn take_over(recording: &Recording, output: &Output, groups: Range<u64>) {
+    let colors = buffer(recording, output.colors);
+    let start = groups.start.saturating_mul(output.pixels_of_group) as usize;
+    let end = (groups.end.saturating_mul(output.pixels_of_group) as usize).min(colors.len());
+    let attachment = output.attachment.iter().flat_map(|part| buffer(recording, *part));
+    // Held over the stores: of two draws at one pixel the earlier one must not store last.
+    let mut last = output.last.lock();
+    let pixels = last.iter_mut().zip(attachment).zip(colors).take(end).skip(start);
+    for ((last, pixel), color) in pixels.filter(|((last, _), _)| **last <= output.draw) {
+        *last = output.draw;
+        pixel.store(color.load(Relaxed), Relaxed);
     }
 }
 

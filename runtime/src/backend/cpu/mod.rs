@@ -19,7 +19,6 @@ mod links;
 pub(crate) mod memory;
 mod pipeline;
 mod pool;
-mod random;
 mod schedule;
 mod sleep;
 #[cfg(test)]

@@ -15,9 +15,9 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::floor::{Floor, skipped};
 use super::graph::{Payload, SlotIndex};
 use super::job::{Bench, Job};
-use super::random::Random;
 use super::watch::Watchdog;
 use crate::backend::{Outcome, Planned, PlannedNode, Work};
+use crate::random::Random;
 
 /// One thread that runs ready nodes in an order of its own. It starts with the first work.
 #[derive(Debug)]

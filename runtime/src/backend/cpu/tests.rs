@@ -7,9 +7,9 @@ use parking_lot::{Condvar, Mutex};
 
 use super::CpuDevice;
 use super::graph::Graph;
-use super::random::Random;
 use crate::backend::{Backend, Completion, Outcome, Part, Planned, PlannedNode, Work};
 use crate::error::DeviceError;
+use crate::random::Random;
 use crate::{CpuOptions, Error, Schedule};
 
 /// Notes the order in which nodes end, each by its tag.

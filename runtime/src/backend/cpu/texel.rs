@@ -8,8 +8,9 @@
 //!   | level 0 ........ | level 1 .. | level 2 | level 0 ........ | …
 //! ```
 //!
-//! Every image (one level of one slice) starts at a multiple of 16 bytes from the texture's first byte, so texels never straddle more
-//! words than they must: a texel smaller than a word lies in one, any other is whole words.
+//! Every image (one level of one slice) starts at a multiple of its texel's size from the texture's first byte, and of 4 bytes, so texels
+//! never straddle more words than they must: a texel smaller than a word lies in one, any other is whole words. Images of whole words
+//! have no gaps between them: a texture of a program lies here as the program's own pages say.
 use std::sync::atomic::AtomicU32;
 
 use crate::PixelFormat;
@@ -87,8 +88,8 @@ impl TextureLayout {
         for larger in 0..mip {
             let image = self.extent(larger);
             let bytes = image.row_bytes.saturating_mul(u64::from(image.height));
-            offset =
-                offset.saturating_add(bytes).saturating_add(ALIGNMENT as u64 - 1) & !(ALIGNMENT as u64 - 1);
+            let alignment = u64::from(self.shape.format.bytes_per_texel()).max(4);
+            offset = offset.saturating_add(bytes).saturating_add(alignment - 1) & !(alignment - 1);
         }
         Image { offset, ..self.extent(mip) }
     }

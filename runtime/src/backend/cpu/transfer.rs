@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::job::memory;
 use super::texel::{TexelView, region};
+use crate::backend::Allocation;
 use crate::record::{BufferSlice, LinearLayout, TextureRegion, TextureView, Transfer};
 
 /// Nanoseconds that a unit takes, roughly: a block of bytes, or a row of texels.
@@ -24,6 +25,8 @@ pub(super) fn units(transfer: &Transfer, phase: u32) -> Option<u64> {
         Transfer::CopyBuffer { source, destination } if overlap(source, destination) => Some(1),
         Transfer::CopyBuffer { source, .. } => Some(source.length.div_ceil(BLOCK)),
         Transfer::FillBuffer { destination, .. } => Some(destination.length.div_ceil(BLOCK)),
+        Transfer::CopyParts { .. } => Some(1),
+        Transfer::FillParts { destination, .. } => Some(destination.len() as u64),
         Transfer::CopyBufferToTexture { destination: region, .. }
         | Transfer::CopyTextureToBuffer { source: region, .. } => Some(rows(region)),
         Transfer::CopyTexture { source, destination } if may_overlap(source, destination) => Some(1),
@@ -53,6 +56,12 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
             let first = start(destination) + bytes.start;
             memory(&*destination.body.allocation).fill(first, bytes.end - bytes.start, *value);
         }
+        Transfer::CopyParts { source, destination } => copy_parts(source, destination),
+        Transfer::FillParts { destination, value } => {
+            for slice in &destination[units.start as usize..units.end as usize] {
+                memory(&*slice.body.allocation).fill(start(slice), slice.length, *value);
+            }
+        }
         Transfer::CopyBufferToTexture { source, layout, destination } => {
             each_slice(destination.size[1], units, |slice, rows| {
                 let from = start(source) + linear(*layout, slice, rows.start);
@@ -81,6 +90,22 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
                 region::copy_to_texture(&source, from, &destination, to);
             });
         }
+    }
+}
+
+/// All of it is read before anything is written.
+fn copy_parts(source: &[BufferSlice], destination: &[BufferSlice]) {
+    let mut bytes = Vec::new();
+    for slice in source {
+        let from = bytes.len();
+        bytes.resize(from + slice.length as usize, 0);
+        memory(&*slice.body.allocation).read(start(slice), &mut bytes[from..]);
+    }
+    let mut rest = bytes.as_slice();
+    for slice in destination {
+        let (part, behind) = rest.split_at(rest.len().min(slice.length as usize));
+        memory(&*slice.body.allocation).write(start(slice), part);
+        rest = behind;
     }
 }
 

@@ -8,7 +8,8 @@
 //!   below:  |      0       |      1       |      n = 2: texel 0 covers 0, 1 and half of 2
 //! ```
 //!
-//! so no picture drifts or loses its edge, and every level has the average brightness of the first one.
+//! so no picture drifts or loses its edge, and every level has the average brightness of the first one. Integers are averaged exactly,
+//! in the same proportions, and rounded down.
 use std::ops::Range;
 
 use super::TexelView;
@@ -18,11 +19,14 @@ use super::TexelView;
 struct Cover {
     first: u32,
     weights: [f32; 3],
+    /// The same as parts of `whole`.
+    parts: [u32; 3],
+    whole: u32,
     count: usize,
 }
 
 impl TexelView<'_> {
-    /// Writes rows of one level of a slice from the level above it. `level` is at least 1 and there; formats are filterable.
+    /// Writes rows of one level of a slice from the level above it. `level` is at least 1 and there.
     pub(crate) fn generate_mip_rows(&self, level: u32, slice: u32, rows: Range<u32>) {
         let Some(larger) = level.checked_sub(1) else { return };
         let (above, here) = (self.image(larger), self.image(level));
@@ -30,7 +34,12 @@ impl TexelView<'_> {
             let down = Cover::new(above.height, here.height, y);
             for x in 0..here.width {
                 let across = Cover::new(above.width, here.width, x);
-                self.store_at([x, y], slice, level, self.average(larger, slice, across, down));
+                let texel = if self.format.is_integer() {
+                    self.integer_average(larger, slice, across, down)
+                } else {
+                    self.average(larger, slice, across, down)
+                };
+                self.store_at([x, y], slice, level, texel);
             }
         }
     }
@@ -51,20 +60,36 @@ impl TexelView<'_> {
                 sum[component] += line[component] * down.weights[row];
             }
         }
-        sum.map(f32::to_bits)
+        // Of several NaNs a machine may keep any.
+        sum.map(|sum| if sum.is_nan() { f32::NAN.to_bits() } else { sum.to_bits() })
+    }
+
+    fn integer_average(&self, level: u32, slice: u32, across: Cover, down: Cover) -> [u32; 4] {
+        let mut sum = [0_u128; 4];
+        for row in 0..down.count {
+            for column in 0..across.count {
+                let texel = self.load([across.first + column as u32, down.first + row as u32], slice, level);
+                let weight = u128::from(across.parts[column]) * u128::from(down.parts[row]);
+                for component in 0..4 {
+                    sum[component] += u128::from(texel[component]) * weight;
+                }
+            }
+        }
+        let whole = u128::from(across.whole) * u128::from(down.whole);
+        sum.map(|sum| (sum / whole) as u32)
     }
 }
 
 impl Cover {
     fn new(above: u32, here: u32, index: u32) -> Self {
-        if above == here {
-            return Self { first: index, weights: [1.0, 0.0, 0.0], count: 1 };
-        }
-        if above.is_multiple_of(2) {
-            return Self { first: 2 * index, weights: [0.5, 0.5, 0.0], count: 2 };
-        }
-        let whole = above as f32;
-        let weights = [(here - index) as f32 / whole, here as f32 / whole, (index + 1) as f32 / whole];
-        Self { first: 2 * index, weights, count: 3 }
+        let (first, parts, whole, count) = if above == here {
+            (index, [1, 0, 0], 1, 1)
+        } else if above.is_multiple_of(2) {
+            (2 * index, [1, 1, 0], 2, 2)
+        } else {
+            (2 * index, [here - index, here, index + 1], above, 3)
+        };
+        let weights = parts.map(|part| part as f32 / whole as f32);
+        Self { first, weights, parts, whole, count }
     }
 }
