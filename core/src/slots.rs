@@ -53,6 +53,10 @@ impl<T> Slots<T> {
         self.places.iter().filter_map(|(_, slot)| slot.as_ref())
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.places.iter_mut().filter_map(|(_, slot)| slot.as_mut())
+    }
+
     pub(crate) fn get_mut(&mut self, name: u32) -> Option<&mut T> {
         let (owner, slot) = self.places.get_mut((name & PLACE_MASK) as usize)?;
         if u32::from(*owner) == name >> PLACE_BITS { slot.as_mut() } else { None }

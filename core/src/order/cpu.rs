@@ -29,6 +29,23 @@ impl Engine {
         self.joint(after, Primitive::EventWait)
     }
 
+    /// The same for a wait that any of several signals may have released, for who judges: what is before every one of them is
+    /// before it.
+    pub(super) fn wait_gate_behind_any(&mut self, signals: &[NodeId]) -> NodeId {
+        self.graph.meet(signals)
+    }
+
+    /// All of these as one node.
+    pub(super) fn all_of(&mut self, nodes: &mut Vec<NodeId>) {
+        self.edges.clear();
+        self.edges.extend(nodes.drain(..).map(Handle::plain));
+        nodes.extend(self.graph.gather(&mut self.edges, Reach::NONE, None).map(|handle| handle.node));
+    }
+
+    pub(super) const fn is_for_judging(&self) -> bool {
+        self.graph.is_for_judging()
+    }
+
     /// Everything later on the queue follows this gate.
     pub(super) fn hold_queue_behind(&mut self, queue: QueueId, gate: NodeId) {
         self.hold(queue, gate, None);

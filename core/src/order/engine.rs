@@ -1,7 +1,7 @@
 //! The engine: one per device, fed in release order, one call per thing that an application asked for.
 use smallvec::SmallVec;
 
-use super::clock::Clocks;
+use super::clock::{Clocks, Point};
 use super::fence::Fence;
 use super::graph::Graph;
 use super::link::{Handle, Link, Primitive, Reach};
@@ -59,23 +59,23 @@ impl Default for Engine {
 impl Engine {
     /// An engine that plans and answers no questions.
     pub fn new() -> Self {
-        Self::make(false)
+        Self::make(false, true)
     }
 
     /// An engine that also remembers enough of its live nodes to answer questions ([`clocks`](Self::clocks)), and
     /// whose plans leave out every transitive edge.
     pub fn with_clocks() -> Self {
-        Self::make(true)
+        Self::make(true, true)
     }
 
     /// An engine that answers questions and gives no plan: for who judges a program and runs nothing.
     pub(crate) fn for_judging() -> Self {
-        Self::make(true)
+        Self::make(true, false)
     }
 
-    fn make(clocks: bool) -> Self {
+    fn make(clocks: bool, plans: bool) -> Self {
         Self {
-            graph: Graph::new(clocks),
+            graph: Graph::new(clocks, plans),
             queues: Slots::new(),
             fences: Slots::new(),
             tracker: Tracker::new(),
@@ -184,6 +184,11 @@ impl Engine {
             }
             return first;
         };
+        let seen = queue.tracked && !(accesses.is_empty() && queue.declared.is_empty());
+        let crowds = self.graph.is_for_judging() && !queue.serial && !seen;
+        if crowds && let Some(first) = queue.crowd(stages) {
+            return first;
+        }
         let (pass, serial, site, retired) = (queue.pass, queue.serial, self.site, self.graph.retired());
         let item = |node, stage| Use { node, first, retired, pass, serial, stage, site };
         let mut all = stages.iter_stages();
@@ -191,7 +196,7 @@ impl Engine {
             self.edges.clear();
             collect(queue, &mut self.tracker, accesses, &item(first, stage), &mut self.edges);
             self.graph.push(NodeKind::Item { stage }, &mut self.edges);
-            queue.add_item(stage, first);
+            queue.add_item(stage, first, crowds);
         } else {
             // All edges are collected before any node is made, so that the names of the items are consecutive.
             let mut items = SmallVec::<[(Use, Vec<Handle>); 2]>::new();
@@ -205,7 +210,7 @@ impl Engine {
             }
             for (Use { stage, node, .. }, edges) in &mut items {
                 self.graph.push(NodeKind::Item { stage: *stage }, edges);
-                queue.add_item(*stage, *node);
+                queue.add_item(*stage, *node, crowds);
             }
         }
         queue.end_command(first, self.graph.next());
@@ -253,12 +258,17 @@ impl Engine {
     /// Whether writes of `first` to one resource are visible to `second`: some path between them passes through a
     /// visibility operation for it. `false` without clocks.
     pub fn visible_to(&self, first: NodeId, second: NodeId, resource: ResourceId) -> bool {
+        let point = self.clocks().and_then(|clocks| clocks.point(first));
+        point.is_some_and(|first| self.is_visible(first, second, resource))
+    }
+
+    pub(crate) fn is_visible(&self, first: Point, second: NodeId, resource: ResourceId) -> bool {
         let Some((clocks, place)) = self.clocks().zip(self.place_of(resource)) else { return false };
         let kind = match place.shape {
             ResourceShape::Buffer => Reach::BUFFERS,
             ResourceShape::Texture { .. } => Reach::TEXTURES,
         };
-        clocks.visible_through(first, second, kind, resource)
+        clocks.is_visible(first, second, kind, resource)
     }
 
     pub(super) const fn link(&self, primitive: Primitive) -> Option<Link> {

@@ -12,9 +12,10 @@
 //!
 //! An update behind a wait for the same fence covers what that wait joined, once its pass has ended; so a fence that
 //! goes from pass to pass holds one update and not all.
+use super::graph::Graph;
 use super::link::{Handle, Primitive, Reach};
 use super::queue::{Class, Hold};
-use crate::{Engine, FenceId, PassId, QueueId, Stages};
+use crate::{Engine, FenceId, NodeId, PassId, QueueId, Stages};
 
 #[derive(Debug, Default)]
 pub(super) struct Fence {
@@ -73,8 +74,32 @@ impl Fence {
         self.captures.len()
     }
 
+    /// Many updates become one gate, for who judges and never sees one complete. No pass is open, so none of them is that of
+    /// a pass that may wait.
+    pub(super) fn gather_long(&mut self, graph: &mut Graph) {
+        if self.captures.len() <= CAPTURES_MOST {
+            return;
+        }
+        let mut edges: Vec<Handle> = self.captures.iter().map(|capture| capture.handle).collect();
+        let handle = graph.gate(&mut edges, Reach::NONE, None);
+        self.captures.clear();
+        self.captures.push(Capture {
+            update: self.updates.saturating_sub(1),
+            pass: PassId(u64::MAX),
+            handle,
+        });
+    }
+
+    /// Every node that later ones may follow.
+    pub(super) fn each_node(&self, mut each: impl FnMut(NodeId)) {
+        self.captures.iter().for_each(|capture| each(capture.handle.node));
+    }
+
     /// An update of `pass`, which has ended, covers those before `upto` of other passes.
     pub(super) fn drop_covered(&mut self, upto: u64, pass: PassId) {
         self.captures.retain(|capture| capture.update >= upto || capture.pass == pass);
     }
 }
+
+/// Beyond this many, updates are gathered when an engine that judges is swept.
+const CAPTURES_MOST: usize = 8;

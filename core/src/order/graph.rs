@@ -16,13 +16,20 @@ pub(crate) struct Graph {
     /// Everything below has completed.
     retired: NodeId,
     plan: Plan,
-    clocks: Option<Box<Clocks>>,
+    /// Whether anybody takes plans.
+    plans: bool,
+    pub(super) clocks: Option<Box<Clocks>>,
 }
 
 impl Graph {
-    pub(crate) fn new(clocks: bool) -> Self {
+    pub(crate) fn new(clocks: bool, plans: bool) -> Self {
         let clocks = clocks.then(|| Box::new(Clocks::new()));
-        Self { next: NodeId(0), retired: NodeId(0), plan: Plan::default(), clocks }
+        Self { next: NodeId(0), retired: NodeId(0), plan: Plan::default(), plans, clocks }
+    }
+
+    /// Whether nobody runs the nodes: then commands that nothing tells apart may be one node.
+    pub(crate) const fn is_for_judging(&self) -> bool {
+        !self.plans
     }
 
     /// The name of the node made next.
@@ -50,6 +57,9 @@ impl Graph {
         let start = self.plan.predecessors.len() as u32;
         if let Some(clocks) = &mut self.clocks {
             clocks.push(id, kind, edges);
+            if !self.plans {
+                return id;
+            }
             self.plan.predecessors.extend_from_slice(clocks.direct_predecessors());
         } else {
             match edges.as_slice() {
@@ -60,6 +70,17 @@ impl Graph {
         }
         let predecessors = start..self.plan.predecessors.len() as u32;
         self.plan.nodes.push(PlanNode { id, kind, predecessors });
+        id
+    }
+
+    /// A gate after exactly what is before every one of `nodes`. For who judges: no plan knows it.
+    pub(crate) fn meet(&mut self, nodes: &[NodeId]) -> NodeId {
+        let id = self.next;
+        if let Some(clocks) = &mut self.clocks {
+            self.next = NodeId(id.0 + 1);
+            let common = clocks.common(nodes);
+            clocks.push_meet(id, common);
+        }
         id
     }
 

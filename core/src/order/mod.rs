@@ -34,6 +34,7 @@ mod producer;
 mod queue;
 mod replay;
 mod serial;
+mod sweep;
 mod tracking;
 mod why;
 
@@ -44,4 +45,5 @@ pub use link::{Link, Primitive};
 pub use memory_barrier::BarrierFilter;
 pub use replay::{Item, Moment, Order};
 pub(crate) use replay::{Known, Machine, Played, Script, Watch, is_serial, play_document};
+pub(crate) use sweep::Roots;
 pub use why::Hop;

@@ -70,6 +70,8 @@ pub(super) struct PassScope {
     pub(super) holds: Holds,
     prefix: Option<Handle>,
     pending: Vec<Handle>,
+    /// An item like which later ones may be, if nothing has come in between: whoever waits for one waits for all.
+    crowd: Option<NodeId>,
     /// An item of this stage stands in the pass: what held the stage when the pass began is before it.
     has_item: bool,
 }
@@ -163,8 +165,21 @@ impl Queue {
         }
     }
 
-    /// An item takes its place in the pass.
-    pub(super) fn add_item(&mut self, stage: Stage, node: NodeId) {
+    /// The first item of the command that was like one of these stages would be, if nothing has come in between.
+    pub(super) fn crowd(&self, stages: Stages) -> Option<NodeId> {
+        let mut first = None;
+        for (stage, number) in stages.iter_stages().zip(0..) {
+            let pass = &self.scopes[stage.index()].pass;
+            let last = pass.pending.last().filter(|last| last.is_plain() && Some(last.node) == pass.crowd)?;
+            if *first.get_or_insert(last.node) != NodeId(last.node.0.checked_sub(number)?) {
+                return None;
+            }
+        }
+        first
+    }
+
+    /// An item takes its place in the pass. `open` says that others may be like it.
+    pub(super) fn add_item(&mut self, stage: Stage, node: NodeId, open: bool) {
         self.touch(stage.mask().dense());
         let pass = &mut self.scopes[stage.index()].pass;
         if self.serial {
@@ -173,6 +188,7 @@ impl Queue {
             pass.prefix = None;
         }
         pass.pending.push(Handle::plain(node));
+        pass.crowd = open.then_some(node);
         pass.has_item = true;
     }
 
@@ -229,6 +245,27 @@ impl Queue {
             } else {
                 edges.extend(wait);
             }
+        }
+    }
+
+    /// Long lists of what has ended become gates, for who judges and never sees anything complete.
+    pub(super) fn gather_long(&mut self, graph: &mut Graph) {
+        let wait = self.wait_before;
+        for scope in self.scopes.iter_mut().filter(|scope| scope.pending.len() > PENDING_MOST) {
+            scope.earlier_passes(wait, graph);
+        }
+    }
+
+    /// Every node that later ones may follow.
+    pub(super) fn each_node(&self, mut each: impl FnMut(NodeId)) {
+        let mut handle = |handle: &Handle| each(handle.node);
+        self.wait.iter().chain(&self.wait_before).for_each(&mut handle);
+        for scope in &self.scopes {
+            let pass = &scope.pass;
+            let holds = scope.holds.0.iter().chain(&scope.arriving).chain(&pass.holds.0);
+            holds.for_each(|hold| handle(&hold.handle));
+            let lists = scope.pending.iter().chain(&scope.fresh).chain(&pass.pending);
+            lists.chain(&scope.prefix).chain(&pass.prefix).for_each(&mut handle);
         }
     }
 
@@ -339,3 +376,5 @@ fn each(mut set: u16) -> impl Iterator<Item = usize> {
 
 const HOLDS_MOST: usize = 4;
 const PENDING_LEAST: usize = 64;
+/// Beyond this many, what has ended is gathered when an engine that judges is swept.
+const PENDING_MOST: usize = 16;

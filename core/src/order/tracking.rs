@@ -128,6 +128,15 @@ impl Tracker {
         resources + self.memories.iter().map(spans).sum::<usize>()
     }
 
+    /// Every node that later ones may follow.
+    pub(super) fn each_node(&self, mut each: impl FnMut(NodeId)) {
+        let resources = self.resources.iter().map(|(_, spans)| spans);
+        for span in resources.chain(self.memories.iter()).flat_map(|spans| &spans.list) {
+            span.before.each(|used| each(used.node));
+            span.current.each(|used| each(used.node));
+        }
+    }
+
     /// Records accesses of one item and adds what they wait for.
     pub(super) fn access_all(&mut self, accesses: &[Access], item: &Use, edges: &mut Vec<Handle>) {
         for access in accesses.iter().filter(|access| access.stage == item.stage) {

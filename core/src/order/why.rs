@@ -3,11 +3,11 @@
 //! The clocks say *that* two nodes are ordered; a chain of edges says why. It is found backwards from the later node,
 //! breadth first, through nothing but nodes that the earlier one is before, so it is a shortest chain and the search
 //! ends. Gates that only collect are left out.
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use super::clock::Clocks;
-use super::link::{Link, Reach};
-use crate::{NodeId, ResourceId};
+use super::link::Link;
+use crate::NodeId;
 
 /// One link of a chain from an earlier node to a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +44,8 @@ impl Clocks {
         let mut next = HashMap::new();
         let mut open = VecDeque::from([second]);
         while let Some(node) = open.pop_front().filter(|node| *node != first) {
-            for edge in self.record(node)?.edges.iter() {
+            let Some(record) = self.record(node) else { continue };
+            for edge in &record.edges {
                 let leads = edge.node == first || self.ordered(first, edge.node);
                 if leads && !next.contains_key(&edge.node) {
                     next.insert(edge.node, (node, edge.link()));
@@ -64,37 +65,5 @@ impl Clocks {
             node = to;
         }
         Some(hops)
-    }
-
-    /// Whether writes to one resource of a kind pass from `first` to `second`.
-    pub(super) fn visible_through(
-        &self,
-        first: NodeId,
-        second: NodeId,
-        kind: Reach,
-        resource: ResourceId,
-    ) -> bool {
-        if self.visible_kind(first, second, kind) {
-            return true;
-        }
-        if !self.has_named() || !self.ordered(first, second) {
-            return false;
-        }
-        let mut seen = HashSet::from([(second, false)]);
-        let mut open = vec![(second, false)];
-        while let Some((node, shown)) = open.pop() {
-            let Some(record) = self.record(node) else { continue };
-            let named = record.named.as_ref().is_some_and(|named| named.contains(&resource));
-            for edge in record.edges.iter() {
-                let shown = shown || named || edge.reach.contains(kind);
-                if edge.node == first && shown {
-                    return true;
-                }
-                if self.ordered(first, edge.node) && seen.insert((edge.node, shown)) {
-                    open.push((edge.node, shown));
-                }
-            }
-        }
-        false
     }
 }

@@ -11,7 +11,7 @@ use crate::{Conflict, Extent};
 /// Watches the deeds of a program for races and stale accesses.
 #[derive(Debug, Default)]
 pub(super) struct Clashes {
-    history: History,
+    pub(super) history: History,
 }
 
 /// The first place of a pair, and all ways in which it conflicts.

@@ -24,6 +24,7 @@
 //! pass they do not conflict, and a later draw stands for an earlier one.
 use smallvec::SmallVec;
 
+use super::names::Names;
 use super::spans::Spans;
 use super::walk::{Mark, at};
 use super::{race, stale};
@@ -59,6 +60,21 @@ pub(super) enum Fault {
 }
 
 impl History {
+    pub(super) fn name(&self, names: &mut Names) {
+        let frontiers = self.memories.iter().flat_map(Spans::values);
+        frontiers.flat_map(|frontier| &frontier.marks).for_each(|mark| names.mark(mark));
+    }
+
+    /// Forgets a memory: nothing lies in it any more.
+    pub(super) fn drop_memory(&mut self, memory: usize) {
+        *at(&mut self.memories, memory) = Spans::default();
+    }
+
+    pub(super) fn records(&self) -> usize {
+        let frontiers = self.memories.iter().flat_map(Spans::values);
+        frontiers.map(|frontier| 1 + frontier.marks.len()).sum()
+    }
+
     /// Tells every clash of a deed's accesses with the frontiers they meet, then makes them part of these.
     pub(super) fn see(
         &mut self,

@@ -13,6 +13,7 @@ use core::ops::Range;
 use smallvec::SmallVec;
 
 use super::finding::{Finding, Kind, Managed, Spot};
+use super::names::Names;
 use super::spans::Spans;
 use super::walk::{Body, Deed, Mark, Scene, at};
 use crate::order::{Known, Point};
@@ -58,6 +59,27 @@ impl Copies {
         for mark in deed.marks.iter().filter(managed) {
             self.note(deed, mark, scene);
         }
+    }
+
+    pub(super) fn name(&self, names: &mut Names) {
+        for state in self.memories.iter().flat_map(Spans::values) {
+            let (State::Cpu { write, published: ways } | State::Gpu { write, synchronized: ways }) = state
+            else {
+                continue;
+            };
+            names.point(write.0);
+            names.locus(write.1);
+            ways.iter().for_each(|way| names.point(*way));
+        }
+    }
+
+    /// Forgets a memory: nothing lies in it any more.
+    pub(super) fn drop_memory(&mut self, memory: usize) {
+        *at(&mut self.memories, memory) = Spans::default();
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.memories.iter().map(Spans::len).sum()
     }
 
     /// Looks at what a deed reads.

@@ -28,6 +28,7 @@ mod history;
 mod judge;
 mod managed;
 mod misuse;
+mod names;
 mod online;
 mod race;
 mod spans;

@@ -21,6 +21,13 @@ impl<T: Clone + Default + PartialEq> Spans<T> {
         if range.is_empty() {
             return;
         }
+        // Nearly always the same bytes are touched again. Their neighbours are left as they are.
+        if let Some((end, value)) = self.list.get_mut(&range.start)
+            && *end == range.end
+        {
+            each(range.clone(), value);
+            return;
+        }
         self.split(range.start);
         self.split(range.end);
         self.fill(range);
@@ -28,6 +35,21 @@ impl<T: Clone + Default + PartialEq> Spans<T> {
             each(*start..*end, value);
         }
         self.join(range);
+    }
+
+    /// Every value that was noted.
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.list.values().map(|(_, value)| value)
+    }
+
+    /// Every value that was noted, to be changed.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.list.values_mut().map(|(_, value)| value)
+    }
+
+    /// How many spans there are.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
     }
 
     /// Makes a span begin at a byte, where one goes over it.

@@ -43,6 +43,23 @@ impl Initialization {
         }
     }
 
+    /// Forgets a resource whose index will be another's.
+    pub(super) fn drop_resource(&mut self, resource: ResourceIndex, memory: usize) {
+        at(&mut self.written, resource.index()).clear();
+        let owners = at(&mut self.owners, memory).values_mut();
+        owners.filter(|owner| **owner == Some(resource)).for_each(|owner| *owner = None);
+    }
+
+    /// Forgets a memory: nothing lies in it any more.
+    pub(super) fn drop_memory(&mut self, memory: usize) {
+        *at(&mut self.owners, memory) = Spans::default();
+    }
+
+    pub(super) fn records(&self) -> usize {
+        let owners: usize = self.owners.iter().map(Spans::len).sum();
+        owners + self.written.iter().map(Vec::len).sum::<usize>()
+    }
+
     fn read(&mut self, mark: &Mark, findings: &mut Vec<Finding>) {
         let mut first = None;
         at(&mut self.owners, mark.memory).over(&mark.place, |range, owner| {

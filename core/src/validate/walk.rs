@@ -7,6 +7,7 @@
 use core::ops::Range;
 use std::collections::HashSet;
 
+use super::names::Names;
 use crate::order::{Known, Played, Point, Script, is_serial};
 use crate::program::{
     BufferItem, Command, CommandBufferIndex, Locus, Part, Pass, PassItem, Placement, Program, QueueMode,
@@ -110,6 +111,8 @@ pub(super) struct Layout {
     memories: usize,
     /// The memories of heaps.
     heaps: Vec<usize>,
+    /// How many heaps and resources there are for each pair of memories.
+    users: Vec<u32>,
     free: Vec<usize>,
 }
 
@@ -133,6 +136,7 @@ impl Layout {
     /// A heap whose index is the next, or was another's.
     pub(super) fn set_heap(&mut self, index: usize) {
         let memory = self.new_memory();
+        self.users[memory / 2] = 1;
         put(&mut self.heaps, index, memory);
     }
 
@@ -147,6 +151,7 @@ impl Layout {
                 (place.memory, place.bytes.start)
             }
         };
+        self.users[memory / 2] += 1;
         let place = Place {
             memory,
             bytes: start..start.saturating_add(program.byte_size(index)),
@@ -154,6 +159,11 @@ impl Layout {
             on_heap: matches!(declaration.placement, Placement::Heap { .. }),
         };
         put(&mut self.places, index.index(), place);
+    }
+
+    /// How many memories there are, the CPU's copies of managed resources included.
+    pub(super) const fn memories(&self) -> usize {
+        self.memories
     }
 
     /// The memory and bytes of all of a resource, as the GPU sees it.
@@ -170,10 +180,35 @@ impl Layout {
         self.places[resource.index()].on_heap
     }
 
+    /// A resource is gone. Its memory, if nothing lies in it any more.
+    pub(super) fn drop_resource(&mut self, resource: ResourceIndex) -> Option<usize> {
+        self.drop_user(self.places[resource.index()].memory)
+    }
+
+    /// A heap is gone. Its memory, if nothing lies in it any more.
+    pub(super) fn drop_heap(&mut self, heap: usize) -> Option<usize> {
+        self.drop_user(self.heaps[heap])
+    }
+
+    /// The memory of a heap.
+    pub(super) fn memory_of(&self, heap: usize) -> usize {
+        self.heaps[heap]
+    }
+
+    fn drop_user(&mut self, memory: usize) -> Option<usize> {
+        let users = &mut self.users[memory / 2];
+        *users -= 1;
+        if *users == 0 {
+            self.free.push(memory);
+        }
+        (*users == 0).then_some(memory)
+    }
+
     /// Two memories at once: the GPU's copy has an even number, the CPU's copy of managed resources the next.
     fn new_memory(&mut self) -> usize {
         self.free.pop().unwrap_or_else(|| {
             self.memories += 2;
+            self.users.push(0);
             self.memories - 2
         })
     }
@@ -311,6 +346,24 @@ impl Walker {
     pub(super) fn take_back(&mut self, deed: Deed<'_>) {
         self.spare = deed.marks;
         self.spare.clear();
+    }
+
+    pub(super) fn name(&self, names: &mut Names) {
+        self.published.iter().for_each(|mark| names.mark(mark));
+        self.commits.iter().flatten().for_each(|commit| names.roots.node(*commit));
+    }
+
+    /// Nothing of a command buffer is to be judged any more.
+    pub(super) fn drop_buffer(&mut self, buffer: CommandBufferIndex) {
+        *at(&mut self.commits, buffer.index()) = None;
+    }
+
+    pub(super) fn drop_resource(&mut self, resource: ResourceIndex) {
+        self.published.retain(|mark| mark.resource != resource);
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.published.len() + self.commits.len()
     }
 
     pub(super) fn commits(&self) -> &[Option<NodeId>] {

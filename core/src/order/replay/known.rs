@@ -49,7 +49,7 @@ impl Known<'_> {
 
     pub(crate) fn visible_to(&self, first: Point, second: NodeId, resource: ResourceIndex) -> bool {
         let resource = self.resources.get(resource.index());
-        resource.is_some_and(|resource| self.engine.visible_to(NodeId(first.number), second, *resource))
+        resource.is_some_and(|resource| self.engine.is_visible(first, second, *resource))
     }
 
     pub(crate) fn why(&self, first: Point, second: NodeId) -> Option<Vec<Hop>> {

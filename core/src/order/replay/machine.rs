@@ -89,7 +89,7 @@ type Series = u64;
 
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
-    committed: bool,
+    pub(super) committed: bool,
     pub(super) begun: bool,
     pub(super) completed: bool,
     /// All that its completion follows.
@@ -303,10 +303,7 @@ impl Machine {
             Some(slot) => slot.1 = Some((commit, step)),
             None => queue.slots.push_back((buffer, Some((commit, step)))),
         }
-        while let Some(&(buffer, Some((commit, step)))) = queue.slots.front() {
-            queue.slots.pop_front();
-            queue.pending.push_back(Pending::Buffer { buffer, commit, step });
-        }
+        queue.release();
     }
 
     /// Runs a queue up to a wait that holds it; `true` where anything moved.
@@ -397,6 +394,9 @@ impl Machine {
         let own = &mut self.buffers[buffer.index()];
         own.nodes.extend(wait);
         own.completed = true;
+        if self.engine.is_for_judging() && own.nodes.len() > NODES_MOST {
+            self.engine.all_of(&mut own.nodes);
+        }
     }
 
     /// Passes an event operation; the node of a signal.
@@ -428,6 +428,9 @@ impl Machine {
     fn raise(&mut self, event: EventIndex, value: u64, node: NodeId, series: Series) {
         let event = &mut self.events[event.index()];
         event.value = event.value.max(value);
+        if self.waits.is_none() && event.raises.len() >= 2 * RAISES_MOST {
+            event.raises.drain(..RAISES_MOST);
+        }
         event.raises.push(Raise { node, value, series });
     }
 
@@ -437,6 +440,9 @@ impl Machine {
         let follows = match self.resolved.get(number) {
             Some(resolved) => resolved.clone(),
             None => match (self.signals(event, value), self.engine.clocks()) {
+                (signals, _) if signals.len() > 1 && self.waits.is_none() => {
+                    vec![self.engine.wait_gate_behind_any(&signals)]
+                }
                 (signals, Some(clocks)) if signals.len() > 1 => clocks.meet(&signals),
                 (signals, _) => signals,
             },
@@ -478,6 +484,14 @@ impl Machine {
 }
 
 impl Queue {
+    /// Goes on to the committed command buffers at the front.
+    pub(super) fn release(&mut self) {
+        while let Some(&(buffer, Some((commit, step)))) = self.slots.front() {
+            self.slots.pop_front();
+            self.pending.push_back(Pending::Buffer { buffer, commit, step });
+        }
+    }
+
     /// Steps whose event operations it has still to come to.
     pub(super) fn waiting_operations(&self) -> impl Iterator<Item = u32> {
         self.pending.iter().filter_map(|pending| match pending {
@@ -495,3 +509,9 @@ impl Queue {
         Some((locus, script.operation(locus).filter(|_| script.has(locus))?))
     }
 }
+
+/// What more nodes than this are followed by, is followed as one by who waits for a command buffer.
+const NODES_MOST: usize = 8;
+/// Of the raises of an event this many are remembered where there may be a wait at any time. A later wait for a value that only
+/// forgotten ones gave first follows the oldest that is remembered.
+const RAISES_MOST: usize = 64;

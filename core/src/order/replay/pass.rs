@@ -21,7 +21,7 @@ pub(super) struct Names {
     pub(super) resources: Vec<ResourceId>,
     pub(super) fences: Vec<FenceId>,
     pub(super) heaps: Vec<MemoryId>,
-    places: Vec<(MemoryId, u64)>,
+    pub(super) places: Vec<(MemoryId, u64)>,
 }
 
 impl Names {
@@ -103,7 +103,10 @@ impl Machine {
                     let first = self.run_command(id, pass, command, script.program);
                     let count = command.work.stages().iter_stages().count() as u64;
                     let nodes = &mut self.buffers[buffer.index()].nodes;
-                    nodes.extend((first.0..first.0 + count).map(NodeId));
+                    let last = NodeId(first.0 + count.saturating_sub(1));
+                    if nodes.last() != Some(&last) {
+                        nodes.extend((first.0..first.0 + count).map(NodeId));
+                    }
                     let locus = Locus::PassItem { buffer, pass: number, item: place };
                     watch.see(script, Played::Item { locus, first }, &self.known());
                 }

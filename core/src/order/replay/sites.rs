@@ -66,7 +66,6 @@ impl Sites {
         }
     }
 
-    #[cfg(test)]
     /// Keeps the numbers of these places alone.
     pub(crate) fn retain(&mut self, buffer: impl Fn(CommandBufferIndex) -> bool, step: impl Fn(u32) -> bool) {
         self.runs.retain(|_, run| match run.of {
@@ -75,7 +74,6 @@ impl Sites {
         });
     }
 
-    #[cfg(test)]
     /// How many runs it holds.
     pub(crate) fn records(&self) -> usize {
         self.runs.len()

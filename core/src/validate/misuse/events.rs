@@ -3,6 +3,7 @@
 //! Only a raise that certainly came before counts: one that is ordered before the signal, or one of the same queue, whose
 //! signals are reached in turn. Of two others, each may be the one that raises.
 use super::super::finding::{Finding, Misuse, Spot};
+use super::super::names::Names;
 use super::super::walk::{Scene, at};
 use super::finding;
 use crate::NodeId;
@@ -29,6 +30,21 @@ impl Raise {
 }
 
 impl Raises {
+    pub(super) fn name(&self, names: &mut Names) {
+        for raise in self.0.iter().flatten() {
+            names.point(raise.point);
+            names.locus(raise.locus);
+        }
+    }
+
+    pub(super) fn drop_event(&mut self, event: EventIndex) {
+        at(&mut self.0, event.index()).clear();
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
     pub(super) fn see(&mut self, scene: &Scene<'_>, played: Played, findings: &mut Vec<Finding>) {
         let (event, value, locus, node) = match played {
             Played::Event { locus, node: Some(node) } => match scene.script.operation(locus) {

@@ -1,5 +1,6 @@
 //! Fences: waits that find no update, or one of their own pass (rules 5.3.4, 5.3.7 and 5.4).
 use super::super::finding::{Finding, Misuse, Spot};
+use super::super::names::Names;
 use super::super::walk::at;
 use super::finding;
 use crate::order::Played;
@@ -17,6 +18,18 @@ struct Update {
 }
 
 impl Updates {
+    pub(super) fn name(&self, names: &mut Names) {
+        self.0.iter().flatten().for_each(|update| names.locus(update.locus));
+    }
+
+    pub(super) fn drop_fence(&mut self, fence: FenceIndex) {
+        at(&mut self.0, fence.index()).clear();
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
     pub(super) fn see(&mut self, program: &Program, played: Played, findings: &mut Vec<Finding>) {
         let Played::Pass(buffer, place) = played else { return };
         let Some(pass) = program.pass(buffer, place) else { return };

@@ -2,6 +2,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::finding::{Finding, Misuse, Spot};
+use super::super::names::Names;
 use super::super::walk::{Body, Deed, at};
 use super::{about, finding};
 use crate::program::{
@@ -51,6 +52,14 @@ impl Devices {
                 }
             }
         }
+    }
+
+    pub(in super::super) fn drop_fence(&mut self, fence: FenceIndex) {
+        *at(&mut self.fences, fence.index()) = None;
+    }
+
+    pub(in super::super) fn drop_event(&mut self, event: EventIndex) {
+        *at(&mut self.events, event.index()) = None;
     }
 
     fn event(
@@ -167,6 +176,25 @@ impl Aliasing {
                 }
             }
         }
+    }
+
+    pub(in super::super) fn name(&self, names: &mut Names) {
+        self.given.values().for_each(|locus| names.locus(*locus));
+    }
+
+    pub(in super::super) fn drop_buffer(&mut self, buffer: CommandBufferIndex) {
+        self.commits.remove(&buffer);
+    }
+
+    pub(in super::super) fn drop_resource(&mut self, resource: ResourceIndex) {
+        self.given.remove(&resource);
+        self.commits.values_mut().for_each(|given| {
+            given.remove(&resource);
+        });
+    }
+
+    pub(in super::super) fn records(&self) -> usize {
+        self.given.len() + self.commits.values().map(HashSet::len).sum::<usize>()
     }
 
     fn tell(&self, deed: &Deed<'_>, counts: impl Fn(&ResourceIndex) -> bool, findings: &mut Vec<Finding>) {

@@ -14,9 +14,10 @@ mod queues;
 mod stages;
 
 use super::finding::{Finding, Kind, Misuse, Spot};
+use super::names::Names;
 use super::walk::Scene;
 use crate::order::Played;
-use crate::program::{CommandBufferIndex, Program, ResourceIndex, Step};
+use crate::program::{CommandBufferIndex, EventIndex, FenceIndex, Program, ResourceIndex, Step};
 
 pub(super) use memory::Aliasing;
 
@@ -51,6 +52,26 @@ impl Calls {
     pub(super) fn step(&mut self, program: &Program, step: &Step, number: u32, findings: &mut Vec<Finding>) {
         self.commits.step(program, step, number, findings);
         self.devices.step(program, step, number, findings);
+    }
+
+    pub(super) fn name(&self, names: &mut Names) {
+        self.commits.name(names);
+        self.fences.name(names);
+        self.events.name(names);
+    }
+
+    pub(super) fn drop_fence(&mut self, fence: FenceIndex) {
+        self.fences.drop_fence(fence);
+        self.devices.drop_fence(fence);
+    }
+
+    pub(super) fn drop_event(&mut self, event: EventIndex) {
+        self.events.drop_event(event);
+        self.devices.drop_event(event);
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.fences.records() + self.events.records()
     }
 
     /// Something that was played.

@@ -5,6 +5,7 @@
 //! | blit passes, memory barriers | barriers within a pass, producer barriers |
 //! | event operations in command buffers, `enqueue` | event operations on the queue |
 use super::super::finding::{Finding, Misuse, Spot};
+use super::super::names::Names;
 use super::super::walk::at;
 use super::finding;
 use crate::program::{
@@ -81,6 +82,14 @@ impl Commits {
             }
             _ => {}
         }
+    }
+
+    pub(super) fn name(&self, names: &mut Names) {
+        self.0.iter().flatten().for_each(|step| names.step(*step));
+    }
+
+    pub(in super::super) fn drop_buffer(&mut self, buffer: CommandBufferIndex) {
+        *at(&mut self.0, buffer.index()) = None;
     }
 
     /// What can be said once nothing more comes: of these command buffers, those that were never committed.

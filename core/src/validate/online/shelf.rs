@@ -12,7 +12,6 @@ enum Place {
     Live,
     /// Removed, and perhaps still named by what is remembered.
     Removed,
-    #[cfg(test)]
     Free,
 }
 
@@ -40,6 +39,21 @@ impl Shelf {
         (0..).zip(&self.places).filter(|(_, place)| **place == Place::Live).map(|(index, _)| index)
     }
 
+    /// What is there, removed or not, as long as it is remembered.
+    pub(super) fn held(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.places).filter(|(_, place)| **place != Place::Free).map(|(index, _)| index)
+    }
+
+    /// Whether it was removed and is still remembered.
+    pub(super) fn is_removed(&self, index: u32) -> bool {
+        self.places.get(index as usize) == Some(&Place::Removed)
+    }
+
+    /// What was removed and is still remembered.
+    pub(super) fn removed(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.places).filter(|(_, place)| **place == Place::Removed).map(|(index, _)| index)
+    }
+
     /// How many indices there are, in use or not.
     pub(super) const fn len(&self) -> usize {
         self.places.len()
@@ -56,9 +70,11 @@ impl Shelf {
         }
     }
 
-    #[cfg(test)]
     /// Frees what was removed and is not named; tells which.
     pub(super) fn free(&mut self, is_named: impl Fn(u32) -> bool, mut freed: impl FnMut(u32)) {
+        if !self.places.contains(&Place::Removed) {
+            return;
+        }
         for (index, place) in (0..).zip(&mut self.places) {
             if *place == Place::Removed && !is_named(index) {
                 *place = Place::Free;
