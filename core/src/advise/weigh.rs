@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::scope::{Role, Site, sites};
-use crate::program::{EventIndex, Locus, Program, Step, StorageMode, UnknownName};
+use crate::program::{EventIndex, Locus, Program, QueueIndex, Step, StorageMode, UnknownName};
 use crate::validate::conflicts::{Conflict, Conflicts};
 use crate::validate::{Finding, Kind, validate_order};
 use crate::{Moment, NodeId, Order};
@@ -141,6 +141,12 @@ impl<'a> Weighed<'a> {
     /// Whether a signal comes when the event has its value already.
     fn is_late(&self, site: Locus, event: EventIndex, value: u64, without: &HashSet<Locus>) -> bool {
         let Some(&own) = self.order.nodes(site).last() else { return false };
+        let played = |locus| self.order.moments().iter().position(|moment| *moment == Moment::Event(locus));
+        // A queue comes past its signals one after another, though no work may lie between them.
+        let before = |other| match (self.queue_of(other), self.queue_of(site)) {
+            (Some(first), Some(second)) => first == second && played(other) < played(site),
+            _ => false,
+        };
         self.sites.iter().any(|other| {
             let Role::Signal(raised, enough) = other.role else { return false };
             let earlier = self.order.nodes(other.locus).last();
@@ -148,8 +154,22 @@ impl<'a> Weighed<'a> {
                 && enough >= value
                 && other.locus != site
                 && !without.contains(&other.locus)
-                && earlier.is_some_and(|node| self.order.ordered(*node, own))
+                && (before(other.locus) || earlier.is_some_and(|node| self.order.ordered(*node, own)))
         })
+    }
+
+    /// The queue that an event operation stands on.
+    fn queue_of(&self, site: Locus) -> Option<QueueIndex> {
+        match site {
+            Locus::Event { buffer, .. } => {
+                self.program.command_buffers.get(buffer.index()).map(|body| body.queue)
+            }
+            Locus::Step(number) => match self.steps.get(number as usize)? {
+                Step::QueueEvent { queue, .. } => Some(*queue),
+                _ => None,
+            },
+            Locus::PassItem { .. } | Locus::Pass { .. } => None,
+        }
     }
 
     /// The highest value that the event is given.

@@ -198,7 +198,9 @@ impl<'a> Explainer<'a> {
             }
             Locus::Step(number) => match self.steps.get(number as usize) {
                 Some(Step::QueueEvent { operation, .. }) => Some((operation.event, operation.value)),
-                Some(Step::WaitUntilSignaled { event, value, .. }) => Some((*event, *value)),
+                Some(Step::WaitUntilSignaled { event, value, .. } | Step::Notify { event, value, .. }) => {
+                    Some((*event, *value))
+                }
                 Some(Step::WaitUntilCompleted(buffer)) => {
                     return format!("the end of {}", self.buffer(*buffer));
                 }
@@ -234,6 +236,17 @@ impl<'a> Explainer<'a> {
             StuckReason::NeverSignalled { value, highest: Some(highest) } => (
                 format!("The highest value that anything signals is {highest}."),
                 format!("Signal {value}, or wait for {highest}."),
+            ),
+            StuckReason::NeverNotified { notification, value, highest } => (
+                format!(
+                    "Its signal is in the notification {}, which waits for {}, and nothing brings that.",
+                    self.at(*notification),
+                    self.awaited(*notification)
+                ),
+                match highest {
+                    Some(highest) if highest < value => format!("Signal {value}, or notify at {highest}."),
+                    _ => "Signal the value that the notification waits for.".to_owned(),
+                },
             ),
             StuckReason::OwnFuture { signal } => (
                 format!("Its signal {} stands behind the wait itself on the same way.", self.at(*signal)),

@@ -208,6 +208,15 @@ pub enum StuckReason {
         /// The highest value that the document gives.
         highest: Option<u64>,
     },
+    /// The signal stands in a notification that nothing triggers.
+    NeverNotified {
+        /// The step that asks for the notification.
+        notification: Locus,
+        /// The value that it is for.
+        value: u64,
+        /// The highest value that the document gives its event.
+        highest: Option<u64>,
+    },
     /// The signal stands behind the wait itself.
     OwnFuture {
         /// The signal.

@@ -1,7 +1,8 @@
 //! Stuck waits: nothing in the document will ever release them.
 //!
 //! The play stops where nothing can go on. Each wait that is left then has a reason: no signal gives the value at all, or every
-//! signal that does stands behind a wait that is left, its own or another's, or in a command buffer that is never committed.
+//! signal that does stands behind a wait that is left, its own or another's, in a command buffer that is never committed, or in a
+//! notification that nothing triggers.
 //! Following "stands behind" from wait to wait either ends at such a reason or comes back: a cycle. Waits that only
 //! stand behind a stuck one are its consequences, and told with it.
 use std::collections::HashSet;
@@ -66,7 +67,11 @@ enum Behind {
     Wait(Locus),
     Uncommitted(CommandBufferIndex),
     /// A notification or a thread that has not started for a wait that the CPU does not block on.
-    Notify(EventIndex, u64),
+    Notify {
+        step: u32,
+        event: EventIndex,
+        value: u64,
+    },
 }
 
 /// Why each of these waits, at which a play has come to rest, is never released.
@@ -98,6 +103,7 @@ pub(super) fn find(script: Script<'_>, waits: &[Locus], progress: &Progress, fin
             StuckReason::OwnFuture { signal } => Some(Spot::At(*signal)),
             StuckReason::NeverCommitted(buffer) => Some(Spot::CommandBuffer(*buffer)),
             StuckReason::Cycle(all) => all.get(1).map(|locus| Spot::At(*locus)),
+            StuckReason::NeverNotified { notification, .. } => Some(Spot::At(*notification)),
             StuckReason::NeverSignalled { .. } => None,
         };
         findings.push(Finding {
@@ -127,14 +133,35 @@ impl<'a> Left<'a> {
                 return Some(StuckReason::OwnFuture { signal: enough[0] });
             }
         }
-        let next = self.next(wait);
         if let Some(cycle) = self.cycle(wait) {
             return Some(StuckReason::Cycle(cycle));
         }
-        next.into_iter().find_map(|behind| match behind {
-            Behind::Uncommitted(buffer) => Some(StuckReason::NeverCommitted(buffer)),
-            Behind::Wait(_) | Behind::Notify(..) => None,
-        })
+        let roots = self.roots(wait);
+        let uncommitted = roots.iter().find_map(|behind| match behind {
+            Behind::Uncommitted(buffer) => Some(StuckReason::NeverCommitted(*buffer)),
+            Behind::Wait(_) | Behind::Notify { .. } => None,
+        });
+        let follows = roots.iter().any(|behind| matches!(behind, Behind::Wait(_)));
+        uncommitted.or_else(|| if follows { None } else { self.silent(&roots) })
+    }
+
+    /// The notification that nothing triggers: one whose value nobody signals, or else the first.
+    fn silent(&self, roots: &[Behind]) -> Option<StuckReason> {
+        let notified = roots.iter().filter_map(|behind| match *behind {
+            Behind::Notify { step, event, value } => {
+                let highest = self.signals(event).iter().map(|(_, given)| *given).max();
+                Some(StuckReason::NeverNotified { notification: Locus::Step(step), value, highest })
+            }
+            Behind::Wait(_) | Behind::Uncommitted(_) => None,
+        });
+        let all: Vec<StuckReason> = notified.collect();
+        let missing = |reason: &&StuckReason| match reason {
+            StuckReason::NeverNotified { value, highest, .. } => {
+                highest.is_none_or(|highest| highest < *value)
+            }
+            _ => false,
+        };
+        all.iter().find(missing).or_else(|| all.first()).cloned()
     }
 
     /// What a wait waits for, directly: what keeps each of its signals, or its command buffer's end.
@@ -154,18 +181,28 @@ impl<'a> Left<'a> {
         enough.filter_map(|(signal, _)| self.behind(*signal)).collect()
     }
 
-    /// The waits that one waits for, through notifications too.
-    fn waits_for(&self, wait: Locus) -> Vec<Locus> {
-        let (mut open, mut found, mut asked) = (self.next(wait), Vec::new(), HashSet::new());
+    /// All that keeps a wait from being released, notifications that have not started and what keeps those included.
+    fn roots(&self, wait: Locus) -> Vec<Behind> {
+        let (mut open, mut found) = (self.next(wait), Vec::new());
         while let Some(behind) = open.pop() {
-            match behind {
-                Behind::Wait(locus) => found.push(locus),
-                Behind::Notify(event, value) if asked.insert((event, value)) => {
-                    open.extend(self.keeping(event, value));
-                }
-                Behind::Notify(..) | Behind::Uncommitted(_) => {}
+            if found.contains(&behind) {
+                continue;
+            }
+            found.push(behind);
+            if let Behind::Notify { event, value, .. } = behind {
+                open.extend(self.keeping(event, value));
             }
         }
+        found
+    }
+
+    /// The waits that one waits for, through notifications too.
+    fn waits_for(&self, wait: Locus) -> Vec<Locus> {
+        let waits = self.roots(wait).into_iter().filter_map(|behind| match behind {
+            Behind::Wait(locus) => Some(locus),
+            Behind::Notify { .. } | Behind::Uncommitted(_) => None,
+        });
+        let mut found: Vec<Locus> = waits.collect();
         found.sort_unstable();
         found.dedup();
         found
@@ -339,7 +376,9 @@ impl<'a> Left<'a> {
             if self.progress.played.contains(&Locus::Step(previous)) {
                 // The first of a body that has not begun: a notification's, since threads begin at once.
                 return match self.step(Locus::Step(previous)) {
-                    Some(Step::Notify { event, value, .. }) => Some(Behind::Notify(*event, *value)),
+                    Some(Step::Notify { event, value, .. }) => {
+                        Some(Behind::Notify { step: previous, event: *event, value: *value })
+                    }
                     _ => None,
                 };
             }
