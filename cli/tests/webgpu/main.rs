@@ -159,7 +159,7 @@ impl Table {
             kind,
             declarations: String::new(),
             body: String::new(),
-            expectations: String::new(),
+            expectations: if mode == Mode::Explicit { String::new() } else { "  clean\n".to_owned() },
             pairs: 0,
         };
         for boundary in Boundary::ALL {
