@@ -76,6 +76,7 @@ impl Names {
                 stuck.behind.iter().for_each(|locus| self.locus(*locus));
                 match &stuck.reason {
                     StuckReason::OwnFuture { signal } => self.locus(*signal),
+                    StuckReason::NeverNotified { notification, .. } => self.locus(*notification),
                     StuckReason::Cycle(all) => all.iter().for_each(|locus| self.locus(*locus)),
                     StuckReason::NeverCommitted(buffer) => self.buffer(*buffer),
                     StuckReason::NeverSignalled { .. } => {}
