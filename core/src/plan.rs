@@ -43,6 +43,9 @@ pub enum NodeKind {
     },
     /// Nothing to run: it ends when its predecessors have ended.
     Gate,
+    /// Nothing to run: it ends when its predecessors have ended and an event has reached a value, which only whoever runs the plan
+    /// can see.
+    Value,
 }
 
 impl Plan {

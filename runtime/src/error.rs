@@ -113,6 +113,8 @@ pub enum ErrorKind {
     HostFunctionPanicked,
     /// Work that this work follows failed, so it did not run.
     DependencyFailed,
+    /// Nobody is left who could raise the event that this work waits for.
+    Abandoned,
     /// The device is gone.
     DeviceLost,
     /// A file cannot be written.

@@ -82,7 +82,7 @@ pub use crate::api::{
 };
 pub use crate::error::{Error, ErrorKind, Fault};
 pub use crate::shader::{Function, HostBinding, HostBuffer, HostContext, ShaderError, ShaderErrorKind, lane};
-pub use crate::signal::SharedEventListener;
+pub use crate::signal::{SharedEventListener, Signaled};
 
 /// The examples of the README and of the manual compile and run.
 #[cfg(doctest)]

@@ -24,6 +24,7 @@ enum Call {
     Wait(usize, usize, Stages),
     Signal(usize),
     WaitForLast(usize),
+    WaitForValue(usize),
     Plan,
     /// Everything below the node in this many hundredths of all has completed.
     Retire(u64),
@@ -49,7 +50,8 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
         2 => (q.clone(), 0..2usize, stage()).prop_map(|(q, f, s)| Call::Update(q, f, s)),
         2 => (q.clone(), 0..2usize, stage()).prop_map(|(q, f, s)| Call::Wait(q, f, s)),
         1 => q.clone().prop_map(Call::Signal),
-        1 => q.prop_map(Call::WaitForLast),
+        1 => q.clone().prop_map(Call::WaitForLast),
+        1 => q.prop_map(Call::WaitForValue),
         2 => Just(Call::Plan),
         2 => (0..100u64).prop_map(Call::Retire),
     ];
@@ -129,6 +131,7 @@ impl Driver {
             Call::Wait(q, f, s) => engine.wait_for_fence(queue(q), self.fences[*f], *s),
             Call::Signal(q) => self.signal = Some(engine.signal_event(queue(q))),
             Call::WaitForLast(q) => engine.wait_for_event(queue(q), self.signal.as_slice()),
+            Call::WaitForValue(q) => drop(engine.wait_for_value(queue(q))),
             Call::Plan => self.take(),
             Call::Retire(hundredths) if retire && !self.items.is_empty() => {
                 // Completed nodes are always a whole beginning here, so any cut is one that can happen.

@@ -23,6 +23,7 @@ use crate::api::render_encoder::RenderCommandEncoder;
 use crate::error::EncodeError;
 use crate::observe::Happening;
 use crate::record::{Item, Recorder};
+use crate::signal::SignalRight;
 use crate::submit::CommandBufferState;
 use crate::{
     CommandBufferStatus, CommandEncoderErrorState, CommandQueue, Device, DispatchType, Error, PassKind,
@@ -257,7 +258,7 @@ impl CommandBuffer {
     #[track_caller]
     pub fn encode_signal_event(&self, event: &impl AnyEvent, value: u64) -> Result<(), Error> {
         let event = self.check_event("`encode_signal_event`", event)?;
-        self.append("`encode_signal_event`", Item::SignalEvent { event, value })
+        self.append("`encode_signal_event`", Item::SignalEvent { event: SignalRight::new(&event), value })
     }
 
     /// Holds everything later on the queue until the event's value is reached.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::api::device::DeviceShared;
 use crate::observe::Happening;
-use crate::signal::{EventBody, SharedEventListener};
+use crate::signal::{EventBody, EventHandle, SharedEventListener, Signaled};
 use crate::{Device, Error};
 
 /// A number that queues of one device raise and wait for. It starts at 0 and never falls.
@@ -31,13 +31,13 @@ use crate::{Device, Error};
 #[doc(alias = "MTLEvent")]
 #[derive(Clone)]
 pub struct Event {
-    pub(crate) body: Arc<EventBody>,
+    pub(crate) body: EventHandle,
     device: Arc<DeviceShared>,
 }
 
 impl Event {
     pub(crate) fn create(device: &Arc<DeviceShared>) -> Self {
-        Self { body: EventBody::new(false), device: Arc::clone(device) }
+        Self { body: EventHandle::new(false), device: Arc::clone(device) }
     }
 
     /// The device whose queues may use it.
@@ -80,12 +80,12 @@ impl fmt::Debug for Event {
 #[doc(alias = "MTLSharedEvent")]
 #[derive(Clone)]
 pub struct SharedEvent {
-    pub(crate) body: Arc<EventBody>,
+    pub(crate) body: EventHandle,
 }
 
 impl SharedEvent {
     pub(crate) fn create(device: &Arc<DeviceShared>) -> Self {
-        let body = EventBody::new(true);
+        let body = EventHandle::new(true);
         body.watches().add(&device.watch);
         Self { body }
     }
@@ -120,6 +120,24 @@ impl SharedEvent {
         reached
     }
 
+    /// Completes when the value is reached. Needs no runtime of any kind: whoever raises the value wakes the task. A future that is dropped
+    /// before leaves nothing behind; it holds the event's value, but is no handle through which somebody could raise it.
+    ///
+    /// ```
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// let event = fencepost::Device::cpu().new_shared_event();
+    /// let mut reached = pin!(event.signaled(2));
+    /// let mut context = Context::from_waker(Waker::noop());
+    /// assert!(reached.as_mut().poll(&mut context).is_pending());
+    /// event.set_signaled_value(2);
+    /// assert!(reached.as_mut().poll(&mut context).is_ready());
+    /// ```
+    #[doc(alias = "valueSignaled")]
+    #[track_caller]
+    pub fn signaled(&self, value: u64) -> Signaled {
+        Signaled::new(&self.body, value, Location::caller())
+    }
+
     /// Calls `handler` once, on the listener, as soon as the value is reached, with the event and its value then. Never on the calling
     /// thread, also where the value is reached already.
     #[doc(alias = "notifyListener:atValue:block:")]
@@ -131,9 +149,9 @@ impl SharedEvent {
         handler: impl FnOnce(&Self, u64) + Send + 'static,
     ) {
         let site = Location::caller();
-        let call = move |body: &Arc<EventBody>, reached| {
+        let call = move |body: &EventHandle, reached| {
             body.watches().tell(Happening::Reached(body, value), site);
-            handler(&Self { body: Arc::clone(body) }, reached);
+            handler(&Self { body: body.clone() }, reached);
         };
         self.body.notify(listener, value, Box::new(call));
     }

@@ -37,6 +37,8 @@ pub(crate) trait Backend: Send + Sync + Debug {
     /// Takes nodes over; never blocks. Each runs once its predecessors have ended, and is reported to the completion of its part on
     /// whatever thread. Predecessors are nodes of this or of an earlier call. Calls come one at a time, in release order.
     fn submit(&self, work: &Planned);
+    /// A node that waits for a value ([`Work::Value`]) may start. It was submitted and has not been let go before. Called on any thread.
+    fn open(&self, node: NodeId);
     /// Nodes below this one have all been reported, and no later call names one of them.
     fn retire(&self, below: NodeId);
     /// Somebody on the CPU polls: a device that holds work back (an adversarial schedule) gets going.
@@ -69,6 +71,9 @@ pub(crate) trait Completion: Send + Sync + Debug {
     /// [`PlannedNode::ALONE`] are reported one by one and at once, others may be reported together and a little later. Called on any
     /// thread, with no backend lock held.
     fn completed(&self, tag: u32, count: u32, outcome: &Outcome);
+    /// Why nothing of this part is to run any more, where that is so. Asked before each node but those of [`Work::Value`], which start
+    /// first in their part.
+    fn refused(&self) -> Option<Error>;
 }
 
 /// How nodes ended.
@@ -126,4 +131,6 @@ pub(crate) enum Work {
     Command(u32),
     /// Nothing: it stands for "all of these have ended".
     Gate,
+    /// Nothing: it ends when its predecessors have ended and it was opened ([`Backend::open`]).
+    Value,
 }

@@ -11,7 +11,6 @@ use parking_lot::Mutex;
 
 use crate::api::QueueShared;
 use crate::observe::{Body, Declare, Gone, Group, Happening, Ledger, Site, Watcher};
-use crate::record::Item;
 use crate::signal::EventBody;
 
 /// What a capture has seen.
@@ -159,7 +158,7 @@ impl Pages {
         let queue = self.queue(device, queue);
         for (recording, _) in group {
             for item in &recording.items {
-                if let Item::SignalEvent { event, .. } | Item::WaitForEvent { event, .. } = item {
+                if let Some(event) = item.event() {
                     self.event(event, Some(queue));
                 }
             }

@@ -20,6 +20,11 @@ pub(crate) enum SubmitError {
         "the device was dropped before command buffer {label:?} could start: a wait in front of it was never released"
     )]
     DeviceDropped { label: String },
+    #[error(
+        "the wait for {event} to reach {value} can never pass: no handle of the event is left, and no signal that could still run. \
+         Keep the event until somebody has signaled it"
+    )]
+    Abandoned { event: String, value: u64 },
 }
 
 impl Cause for SubmitError {
@@ -28,6 +33,7 @@ impl Cause for SubmitError {
             Self::AlreadyCommitted { .. } => ErrorKind::AlreadyCommitted,
             Self::GuardHeld { .. } => ErrorKind::InFlight,
             Self::DeviceDropped { .. } => ErrorKind::DeviceLost,
+            Self::Abandoned { .. } => ErrorKind::Abandoned,
         }
     }
 }

@@ -17,7 +17,7 @@ use fencepost_core::{FenceId, MemoryId, QueueId, ResourceId};
 use super::names::Names;
 use super::{Body, Gone};
 use crate::api::{FenceBody, HeapShared, Home, QueueShared, ResourceCore};
-use crate::record::{Item, Recording, TextureShape, Transfer};
+use crate::record::{Recording, TextureShape, Transfer};
 use crate::signal::EventBody;
 use crate::submit::CommandBufferState;
 use crate::{HazardTrackingMode, PixelFormat};
@@ -263,7 +263,7 @@ impl Ledger {
             self.fence(declare, device, fence);
         }
         for item in &recording.items {
-            if let Item::SignalEvent { event, .. } | Item::WaitForEvent { event, .. } = item {
+            if let Some(event) = item.event() {
                 self.event(declare, event);
             }
         }

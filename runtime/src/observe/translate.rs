@@ -75,7 +75,7 @@ impl<'a> Translation<'a> {
                 accesses.iter().for_each(|access| self.declare(access));
             }
             Item::SignalEvent { event, value } => {
-                self.operation(event, *value, EventOperationKind::Signal);
+                self.operation(event.body(), *value, EventOperationKind::Signal);
             }
             Item::WaitForEvent { event, value } => self.operation(event, *value, EventOperationKind::Wait),
             synchronization => {

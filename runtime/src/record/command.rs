@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use crate::record::{BufferSlice, TextureRegion};
-use crate::signal::EventBody;
+use crate::signal::{EventBody, SignalRight};
 use crate::{BarrierScope, DispatchType, PassKind};
 use std::sync::Arc;
 
@@ -69,13 +69,24 @@ pub(crate) enum Item {
     },
     EndPass,
     SignalEvent {
-        event: Arc<EventBody>,
+        event: SignalRight,
         value: u64,
     },
     WaitForEvent {
         event: Arc<EventBody>,
         value: u64,
     },
+}
+
+impl Item {
+    /// The event of an event operation.
+    pub(crate) fn event(&self) -> Option<&Arc<EventBody>> {
+        match self {
+            Self::SignalEvent { event, .. } => Some(event.body()),
+            Self::WaitForEvent { event, .. } => Some(event),
+            _ => None,
+        }
+    }
 }
 
 /// What a backend runs: the work of one stage. Indices and ranges point into the recording.

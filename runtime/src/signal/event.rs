@@ -1,16 +1,25 @@
 //! An event: its value, who has promised to raise it, and who is told.
-use std::collections::VecDeque;
+//!
+//! Those who wait are told in one of three ways. Gates of devices are opened, tasks and threads are woken, both by whoever raises the
+//! value and outside of the lock. Notifications go to their listeners in the order of their values, also where several threads raise
+//! at once: one of them delivers at a time, and takes along what the others bring.
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::task::Waker;
+use std::time::Duration;
 
 use fencepost_core::NodeId;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use super::SharedEventListener;
+use super::gate::Gate;
 use super::level::Level;
+use super::promises::Promises;
+use super::sleeper;
+use super::{EventHandle, SharedEventListener};
 use crate::observe::Watches;
 use crate::{Error, PendingSignal};
 
@@ -18,6 +27,12 @@ use crate::{Error, PendingSignal};
 pub(crate) trait EventUser: Send + Sync + fmt::Debug {
     /// A value was raised that a queue of this device waits for.
     fn pump(&self);
+    /// Somebody who could raise a value that a queue of this device waits for is gone.
+    fn review(&self);
+    /// The value that a node in flight waits for is there.
+    fn open(&self, node: NodeId);
+    /// No work in flight will raise the value that a node in flight waits for: what was to do so failed.
+    fn gate_failed(&self, node: NodeId, error: &Error);
     /// Signals of an event that were committed and not handed over.
     fn signals_of(&self, event: &EventBody) -> Vec<PendingSignal>;
     /// The CPU looks at a value that work of this device may raise.
@@ -32,8 +47,8 @@ pub(crate) trait EventUser: Send + Sync + fmt::Debug {
 pub(crate) enum Standing {
     /// The value is there.
     Reached,
-    /// A node that was handed over already will raise it. Only of plain events.
-    Promised(NodeId),
+    /// A signal that was handed over already will raise it, unless it fails; another one may be sooner.
+    Promised,
     /// Who had promised it failed, and nobody else has.
     Broken(Error),
     /// Nobody has promised it. The device is told when the value grows.
@@ -42,12 +57,15 @@ pub(crate) enum Standing {
 
 /// An event's value and its waiters.
 pub(crate) struct EventBody {
-    level: Level,
+    pub(super) level: Level,
     shared: bool,
     /// Some device that uses this event holds work back until somebody looks.
     driven: AtomicBool,
+    /// Handles of the program, through which it may raise the value.
+    pub(super) handles: AtomicUsize,
+    /// Signals that were recorded and not given up.
+    pub(super) signals: AtomicUsize,
     table: Mutex<Table>,
-    raised: Condvar,
     /// Who is told what the CPU does with it.
     watches: Watches,
     this: Weak<Self>,
@@ -56,51 +74,62 @@ pub(crate) struct EventBody {
 #[derive(Default)]
 struct Table {
     label: String,
-    /// In the order of handing over, and nearly in that of running.
-    promises: VecDeque<Promise>,
+    promises: Promises,
     broken: Option<(u64, Error)>,
-    notifications: Vec<Notification>,
+    /// Nodes in flight, those of the smallest values first.
+    gates: VecDeque<Arc<Gate>>,
+    /// The CPU's, by value and then in the order in which they came.
+    waiters: BTreeMap<Place, Waiter>,
+    next_waiter: u64,
+    /// Notifications whose value is there.
+    due: VecDeque<Notification>,
+    /// Somebody delivers them.
+    delivering: bool,
     /// Devices with a queue that waits for a value that nobody has promised.
-    held: SmallVec<[Weak<dyn EventUser>; 2]>,
+    held: Users,
     /// Devices whose work may raise this event.
-    users: SmallVec<[Weak<dyn EventUser>; 2]>,
-    sleepers: usize,
+    users: Users,
 }
 
-/// A signal that was handed over and has not run yet.
-struct Promise {
-    device: usize,
-    value: u64,
-    node: NodeId,
-}
+type Users = SmallVec<[Weak<dyn EventUser>; 2]>;
 
-impl Table {
-    fn take_promise(&mut self, device: usize, node: NodeId) {
-        let kept = |promise: &Promise| (promise.device, promise.node) == (device, node);
-        if let Some(index) = self.promises.iter().position(kept) {
-            self.promises.remove(index);
-        }
-    }
+/// Where a waiter stands: its value and a number of its own.
+pub(super) type Place = (u64, u64);
+
+/// Someone on the CPU.
+enum Waiter {
+    Notification(Notification),
+    /// A task or a thread.
+    Task(Waker),
 }
 
 /// A callback of a listener, once.
 struct Notification {
-    value: u64,
     listener: SharedEventListener,
     handler: Handler,
 }
 
-type Handler = Box<dyn FnOnce(&Arc<EventBody>, u64) + Send>;
+type Handler = Box<dyn FnOnce(&EventHandle, u64) + Send>;
+
+/// Who is told when the lock is free.
+#[derive(Default)]
+struct Told {
+    gates: SmallVec<[Arc<Gate>; 4]>,
+    tasks: SmallVec<[Waker; 4]>,
+    notifications: bool,
+    held: Users,
+}
 
 impl EventBody {
     /// An event with value 0. Only a shared one is for the CPU and for several devices.
-    pub(crate) fn new(shared: bool) -> Arc<Self> {
+    pub(super) fn new(shared: bool) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             level: Level::new(),
             shared,
             driven: AtomicBool::new(false),
+            handles: AtomicUsize::new(0),
+            signals: AtomicUsize::new(0),
             table: Mutex::default(),
-            raised: Condvar::new(),
             watches: Watches::default(),
             this: this.clone(),
         })
@@ -121,8 +150,8 @@ impl EventBody {
 
     /// The value now, or the largest that a signal in flight will raise it to.
     pub(crate) fn promised(&self) -> u64 {
-        let promised = self.table.lock().promises.iter().map(|promise| promise.value).max();
-        self.level.value().max(promised.unwrap_or(0))
+        let promised = self.table.lock().promises.largest();
+        self.level.value().max(promised)
     }
 
     /// Who is told what the CPU does with it.
@@ -147,21 +176,21 @@ impl EventBody {
     }
 
     /// The value now. Gets a device going that holds work back until somebody looks.
+    #[inline]
     pub(crate) fn signaled_value(&self) -> u64 {
-        if self.driven.load(Ordering::Relaxed) {
-            self.each_user(|user| user.drive());
-        }
+        self.drive();
         self.level.value()
     }
 
     /// The value now. Gets nothing going.
+    #[inline]
     pub(crate) fn value_now(&self) -> u64 {
         self.level.value()
     }
 
     /// Whether a signal in flight, of whatever device, will raise it to a value.
     pub(crate) fn is_promised(&self, value: u64) -> bool {
-        self.table.lock().promises.iter().any(|promise| promise.value >= value)
+        self.table.lock().promises.reach(value)
     }
 
     /// Signals that were committed and not handed over, of all devices that use it.
@@ -171,7 +200,18 @@ impl EventBody {
         signals
     }
 
+    /// Whether the program has a handle left, through which it could raise the value.
+    pub(crate) fn has_handles(&self) -> bool {
+        self.handles.load(Ordering::SeqCst) > 0
+    }
+
+    /// How many signals were recorded and not given up: what is still to be committed, what is held back, what is in flight.
+    pub(crate) fn recorded_signals(&self) -> usize {
+        self.signals.load(Ordering::SeqCst)
+    }
+
     /// Raises the value; a smaller or equal one changes nothing. Tells threads, listeners and queues.
+    #[inline]
     pub(crate) fn raise(&self, value: u64) {
         if self.level.raise(value) {
             self.tell();
@@ -179,34 +219,48 @@ impl EventBody {
     }
 
     /// Sleeps until the value is there; false when `timeout` ran out first (`None`: never).
+    #[inline]
     pub(crate) fn wait_until(&self, value: u64, timeout: Option<Duration>) -> bool {
-        if self.level.value() >= value {
-            return true;
-        }
-        let users: SmallVec<[_; 2]> = self.table.lock().users.iter().filter_map(Weak::upgrade).collect();
-        for user in &users {
-            user.wait_begins();
-        }
-        let reached =
-            self.sleep_until(value, timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
-        for user in &users {
-            user.wait_ends();
-        }
-        reached
+        self.level.value() >= value || self.sleep_until(value, timeout)
     }
 
     /// Calls `handler` on the listener, once, when the value is there, in the order of the values waited for; also when it is there
     /// already, and never inline.
     pub(crate) fn notify(&self, listener: &SharedEventListener, value: u64, handler: Handler) {
         let mut table = self.table.lock();
-        let notification = Notification { value, listener: listener.clone(), handler };
-        let place = table.notifications.partition_point(|earlier| earlier.value <= value);
-        table.notifications.insert(place, notification);
-        self.watch_and_deliver(&mut table);
+        let notification = Notification { listener: listener.clone(), handler };
+        table.add(value, Waiter::Notification(notification));
+        let told = self.collect(&mut table);
         drop(table);
-        if self.driven.load(Ordering::Relaxed) {
-            self.each_user(|user| user.drive());
+        self.tell_all(told);
+        self.drive();
+    }
+
+    /// Wakes a task when the value is there; true, and nothing noted down, where it is there already. `place` is where the task stands
+    /// already, and where it stands from now on.
+    pub(super) fn enroll(&self, value: u64, waker: &Waker, place: &mut Option<Place>) -> bool {
+        let mut table = self.table.lock();
+        if self.level.watch() >= value {
+            let gone = place.take().and_then(|place| table.waiters.remove(&place));
+            drop(table);
+            drop(gone);
+            return true;
         }
+        // A waker is the program's: what it was goes when the lock is free.
+        let mut before = waker.clone();
+        match place.and_then(|place| table.waiters.get_mut(&place)) {
+            Some(Waiter::Task(known)) => std::mem::swap(known, &mut before),
+            _ => *place = Some(table.add(value, Waiter::Task(before))),
+        }
+        drop(table);
+        false
+    }
+
+    /// A task waits no longer.
+    pub(super) fn withdraw(&self, place: Place) {
+        // What it holds may be anything of the program's, and goes when the lock is free.
+        let gone = self.table.lock().waiters.remove(&place);
+        drop(gone);
     }
 
     /// A device uses this event: whoever waits for it must get that device going.
@@ -223,14 +277,14 @@ impl EventBody {
 
     /// A signal was handed over: `node` of `device` will raise the value.
     pub(crate) fn promise(&self, device: usize, value: u64, node: NodeId) {
-        self.table.lock().promises.push_back(Promise { device, value, node });
+        self.table.lock().promises.add(device, value, node);
     }
 
     /// The signal has run.
     pub(crate) fn fulfil(&self, device: usize, value: u64, node: NodeId) {
         let telling = {
             let mut table = self.table.lock();
-            table.take_promise(device, node);
+            table.promises.remove(device, value, node);
             self.level.raise(value)
         };
         if telling {
@@ -238,31 +292,30 @@ impl EventBody {
         }
     }
 
-    /// The signal will never run: what it follows failed. Queues that wait for it are told.
+    /// The signal will never run: what it follows failed. Those who wait for it and for no other one in flight are told.
     pub(crate) fn break_promise(&self, device: usize, value: u64, node: NodeId, error: &Error) {
-        pump(&self.note_broken(device, value, Some(node), error));
+        let mut failed = SmallVec::<[Arc<Gate>; 4]>::new();
+        let held = {
+            let mut table = self.table.lock();
+            table.promises.remove(device, value, node);
+            let reached = self.level.value().max(table.promises.largest());
+            let first = table.gates.partition_point(|gate| gate.value() <= reached);
+            failed.extend(table.gates.drain(first..));
+            table.note_broken(value, error)
+        };
+        for gate in failed {
+            gate.fail(error);
+        }
+        pump(&held);
     }
 
-    /// The same, and whoever is to be told comes back. `node` is absent where the signal was never handed over.
-    pub(crate) fn note_broken(
-        &self,
-        device: usize,
-        value: u64,
-        node: Option<NodeId>,
-        error: &Error,
-    ) -> SmallVec<[Weak<dyn EventUser>; 2]> {
-        let mut table = self.table.lock();
-        if let Some(node) = node {
-            table.take_promise(device, node);
-        }
-        if table.broken.as_ref().is_none_or(|broken| broken.0 < value) {
-            table.broken = Some((value, error.clone()));
-        }
-        std::mem::take(&mut table.held)
+    /// A signal that was never handed over will never run. Queues that wait for the event come back: they are to be told.
+    pub(crate) fn break_signal(&self, value: u64, error: &Error) -> Users {
+        self.table.lock().note_broken(value, error)
     }
 
-    /// How a wait of `device` for a value stands. When held, `user` is told of the next change.
-    pub(crate) fn standing(&self, device: usize, value: u64, user: &Weak<dyn EventUser>) -> Standing {
+    /// How a wait for a value stands. When held, `user` is told of the next change.
+    pub(crate) fn standing(&self, value: u64, user: &Weak<dyn EventUser>) -> Standing {
         if self.level.value() >= value {
             return Standing::Reached;
         }
@@ -270,14 +323,9 @@ impl EventBody {
         if self.level.watch() >= value {
             return Standing::Reached;
         }
-        // The first one handed over: it will most likely run first, and any that is large enough will do.
-        let promised = table.promises.iter().find(|promise| promise.value >= value);
-        match (promised, &table.broken) {
-            // A shared event is for the CPU and for other devices to raise meanwhile (rule L3), so no wait for one is tied to a signal.
-            (Some(promise), _) if promise.device == device && !self.shared => {
-                return Standing::Promised(promise.node);
-            }
-            (None, Some((broken, error))) if *broken >= value => return Standing::Broken(error.clone()),
+        match &table.broken {
+            _ if table.promises.reach(value) => return Standing::Promised,
+            Some((broken, error)) if *broken >= value => return Standing::Broken(error.clone()),
             _ => {}
         }
         if !table.held.iter().any(|known| Weak::ptr_eq(known, user)) {
@@ -286,49 +334,118 @@ impl EventBody {
         Standing::Held
     }
 
-    fn sleep_until(&self, value: u64, deadline: Option<Instant>) -> bool {
+    /// A node is in flight that waits for a value which was promised when it was handed over: it is opened or failed from here on.
+    pub(crate) fn enroll_gate(&self, gate: &Arc<Gate>) {
         let mut table = self.table.lock();
-        table.sleepers += 1;
-        let reached = loop {
-            if self.level.watch() >= value {
-                break true;
+        if self.level.watch() >= gate.value() {
+            drop(table);
+            return gate.open();
+        }
+        match &table.broken {
+            Some((broken, error)) if *broken >= gate.value() && !table.promises.reach(gate.value()) => {
+                let error = error.clone();
+                drop(table);
+                gate.fail(&error);
             }
-            match deadline {
-                None => self.raised.wait(&mut table),
-                Some(deadline) => {
-                    if self.raised.wait_until(&mut table, deadline).timed_out() {
-                        break self.level.value() >= value;
-                    }
-                }
+            _ if gate.is_open() => {}
+            _ => {
+                let place = table.gates.partition_point(|earlier| earlier.value() <= gate.value());
+                table.gates.insert(place, Arc::clone(gate));
             }
-        };
-        table.sleepers -= 1;
+        }
+    }
+
+    /// A node waits no longer.
+    pub(crate) fn withdraw_gate(&self, gate: &Arc<Gate>) {
+        self.table.lock().gates.retain(|known| !Arc::ptr_eq(known, gate));
+    }
+
+    /// Someone who could have raised the value is gone, and no handle is left: queues that wait look whether anybody else can.
+    pub(super) fn someone_left(&self) {
+        if self.level.is_watched() {
+            let held = self.table.lock().held.clone();
+            for user in held.iter().filter_map(Weak::upgrade) {
+                user.review();
+            }
+        }
+    }
+
+    /// Gets devices going that hold work back until somebody looks.
+    #[inline]
+    pub(super) fn drive(&self) {
+        if self.driven.load(Ordering::Relaxed) {
+            self.each_user(|user| user.drive());
+        }
+    }
+
+    #[cold]
+    fn sleep_until(&self, value: u64, timeout: Option<Duration>) -> bool {
+        let users: SmallVec<[_; 2]> = self.table.lock().users.iter().filter_map(Weak::upgrade).collect();
+        for user in &users {
+            user.wait_begins();
+        }
+        let reached = sleeper::sleep_until(self, value, timeout);
+        for user in &users {
+            user.wait_ends();
+        }
         reached
     }
 
+    #[cold]
     fn tell(&self) {
-        let held = {
-            let mut table = self.table.lock();
-            self.watch_and_deliver(&mut table);
-            if table.sleepers > 0 {
-                self.raised.notify_all();
-            } else if table.notifications.is_empty() {
-                self.level.unwatch();
-            }
-            std::mem::take(&mut table.held)
-        };
-        pump(&held);
+        let told = self.collect(&mut self.table.lock());
+        self.tell_all(told);
     }
 
-    /// Hands every notification whose value is there to its listener.
-    fn watch_and_deliver(&self, table: &mut Table) {
-        let now = self.level.watch();
-        let due = table.notifications.partition_point(|notification| notification.value <= now);
-        for Notification { listener, handler, .. } in table.notifications.drain(..due) {
-            // Whoever raises or registers holds the event.
-            let Some(event) = self.this.upgrade() else { return };
-            listener.push(Box::new(move || handler(&event, event.level.value())));
+    fn tell_all(&self, told: Told) {
+        for gate in told.gates {
+            gate.open();
         }
+        told.tasks.into_iter().for_each(Waker::wake);
+        if told.notifications {
+            self.deliver();
+        }
+        pump(&told.held);
+    }
+
+    /// Takes out everyone whose value is there.
+    fn collect(&self, table: &mut Table) -> Told {
+        let now = self.level.watch();
+        let mut told = Told { held: std::mem::take(&mut table.held), ..Told::default() };
+        let due = table.gates.partition_point(|gate| gate.value() <= now);
+        told.gates.extend(table.gates.drain(..due));
+        while let Some(first) = table.waiters.first_entry().filter(|first| first.key().0 <= now) {
+            match first.remove() {
+                Waiter::Notification(notification) => {
+                    table.due.push_back(notification);
+                    told.notifications = true;
+                }
+                Waiter::Task(waker) => told.tasks.push(waker),
+            }
+        }
+        if table.waiters.is_empty() && table.gates.is_empty() {
+            self.level.unwatch();
+        }
+        told
+    }
+
+    /// Hands notifications to their listeners, unless somebody else is at it already.
+    fn deliver(&self) {
+        let mut table = self.table.lock();
+        if table.delivering {
+            return;
+        }
+        table.delivering = true;
+        while let Some(Notification { listener, handler }) = table.due.pop_front() {
+            // Whoever raises or registers holds the event.
+            let Some(event) = self.this.upgrade().map(EventHandle::of) else { break };
+            MutexGuard::unlocked(&mut table, move || {
+                let job = Box::new(move || handler(&event, event.value_now()));
+                // An executor of the program's may panic: it loses this job, and no other.
+                let _caught = catch_unwind(AssertUnwindSafe(|| listener.push(job)));
+            });
+        }
+        table.delivering = false;
     }
 
     fn each_user(&self, mut call: impl FnMut(&dyn EventUser)) {
@@ -336,6 +453,22 @@ impl EventBody {
         for user in &users {
             call(&**user);
         }
+    }
+}
+
+impl Table {
+    fn add(&mut self, value: u64, waiter: Waiter) -> Place {
+        let place = (value, self.next_waiter);
+        self.next_waiter += 1;
+        self.waiters.insert(place, waiter);
+        place
+    }
+
+    fn note_broken(&mut self, value: u64, error: &Error) -> Users {
+        if self.broken.as_ref().is_none_or(|broken| broken.0 < value) {
+            self.broken = Some((value, error.clone()));
+        }
+        std::mem::take(&mut self.held)
     }
 }
 

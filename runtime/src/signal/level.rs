@@ -19,11 +19,18 @@ impl Level {
         Self { value: AtomicU64::new(0), watched: AtomicBool::new(false) }
     }
 
+    #[inline]
     pub(crate) fn value(&self) -> u64 {
         self.value.load(Ordering::Acquire)
     }
 
+    /// Whether raises tell. Somebody who announces himself meanwhile may be missed.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::SeqCst)
+    }
+
     /// Raises the value. True: it grew, and somebody watches.
+    #[inline]
     pub(crate) fn raise(&self, value: u64) -> bool {
         let before = self.value.fetch_max(value, Ordering::SeqCst);
         between();

@@ -1,24 +1,25 @@
 //! The heads of the queues: what may be handed over is fed to the engine and becomes part of the plan.
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use fencepost_core::{Access, BarrierFilter, Engine, NodeId, Places, QueueId, Stages};
 use smallvec::SmallVec;
 
-use super::part::{GATE, Part, Signal, WAITED};
+use super::part::{GATE, Part, Signal, Waited};
 use super::queue::{Committed, Cursor, Entry};
 use super::{After, State, Submission, dependency};
 use crate::backend::{Part as BackendPart, PlannedNode, Work};
-use crate::error::DeviceError;
 use crate::record::{Item, Recording};
-use crate::signal::{EventBody, EventUser, Standing};
+use crate::signal::{EventBody, EventUser, Gate, SignalRight, Standing};
 use crate::{DispatchType, Error};
 
 /// How far feeding came.
 enum Fed {
     /// All of it.
     All,
+    /// Up to a wait that may be handed over, in a part of its own: if it fails, what is in front of it goes on.
+    Part,
     /// Up to a wait for a value that nobody has promised.
     Held { event: Arc<EventBody>, value: u64 },
     /// Up to a wait for a value whose signal will never run.
@@ -85,7 +86,7 @@ impl Submission {
         }
     }
 
-    fn feed_signal(&self, state: &mut State, queue: QueueId, event: Arc<EventBody>, value: u64) {
+    fn feed_signal(&self, state: &mut State, queue: QueueId, event: SignalRight, value: u64) {
         let node = state.engine.signal_event(queue);
         event.promise(self.device(), value, node);
         state.assigned.push((node, PlannedNode::ALONE, Work::Gate));
@@ -105,35 +106,60 @@ impl Submission {
         after: &mut Vec<After>,
     ) -> Step {
         let user: Weak<dyn EventUser> = self.this.clone();
-        let standing = event.standing(self.device(), value, &user);
+        let standing = event.standing(value, &user);
         if matches!(standing, Standing::Held) && !state.has_timed_out(queue, now) {
+            state.note_held(event);
             if let Some(queue) = state.queue(queue) {
                 queue.entries.push_front(Entry::Wait { event: Arc::clone(event), value });
             }
             return Step::Stuck;
         }
-        state.unhold(queue);
         match standing {
-            Standing::Promised(node) => state.engine.wait_for_event(queue, &[node]),
-            Standing::Broken(error) => self.break_behind(state, queue, &error, after),
+            Standing::Promised => {
+                let waited = self.feed_value(state, queue, event, value, now);
+                self.close_part(state, queue, Feed { waited: Some(waited), ..Feed::default() });
+            }
+            Standing::Broken(error) => self.break_behind(state, queue, &dependency(&error), after),
             Standing::Reached | Standing::Held => state.engine.wait_for_event(queue, &[]),
         }
+        state.unhold(queue);
         Step::Done
     }
 
+    /// A wait for a value that a signal in flight has promised: a node that the event opens.
+    fn feed_value(
+        &self,
+        state: &mut State,
+        queue: QueueId,
+        event: &Arc<EventBody>,
+        value: u64,
+        now: Instant,
+    ) -> Waited {
+        let node = state.engine.wait_for_value(queue);
+        state.assigned.push((node, GATE, Work::Value));
+        let user: Weak<dyn EventUser> = self.this.clone();
+        let since = state.queue(queue).and_then(|queue| queue.held_since).unwrap_or(now);
+        Waited { gate: Arc::new(Gate::new(&user, event, node, value, since)), event: Arc::clone(event) }
+    }
+
     /// All that a queue has accepted fails.
-    fn break_behind(&self, state: &mut State, queue: QueueId, error: &Error, after: &mut Vec<After>) {
-        let error = dependency(error);
+    pub(super) fn break_behind(
+        &self,
+        state: &mut State,
+        queue: QueueId,
+        error: &Error,
+        after: &mut Vec<After>,
+    ) {
         let entries = state.queue(queue).map(|queue| std::mem::take(&mut queue.entries));
         for entry in entries.unwrap_or_default() {
             match entry {
                 Entry::Committed(committed) => {
-                    committed.state.fail(&error);
+                    committed.state.fail(error);
                     self.break_rest(committed, after);
                 }
                 Entry::Signal { event, value } => {
-                    self.break_signal(&event, value, &error, after);
-                    after.push(After::DropEvent(event));
+                    self.break_signal(&event, value, error, after);
+                    after.push(After::DropSignal(event));
                 }
                 Entry::Wait { event, .. } => after.push(After::DropEvent(event)),
                 // Its buffer finds no place any more when it is committed, and takes one at the end.
@@ -155,27 +181,16 @@ impl Submission {
             self.break_rest(committed, after);
             return Step::Done;
         }
-        let mut feed =
-            Feed { items_start: committed.cursor.item, committed: Some(&committed), ..Feed::default() };
-        let mut cursor = committed.cursor;
-        let fed = self.feed_items(state, queue, &committed.recording, &mut cursor, &mut feed);
-        if matches!(fed, Fed::All) && !cursor.marked {
-            // Nothing that could end stands for the end of the buffer: a point behind all that the queue accepted before does.
-            let node = state.engine.signal_event(queue);
-            let fed = &committed.recording.items[committed.cursor.item..cursor.item];
-            let waited = fed.iter().any(|item| matches!(item, Item::WaitForEvent { .. }));
-            state.assigned.push((node, if waited { WAITED } else { GATE }, Work::Gate));
-        }
-        let moved = cursor.item > committed.cursor.item || matches!(fed, Fed::All);
-        feed.items_end = cursor.item;
-        let handed_over = self.close_part(state, queue, feed);
-        committed.cursor = cursor;
-        if handed_over {
-            committed.state.open();
-            after.push(After::Scheduled(Arc::clone(&committed.state)));
-        }
+        let start = committed.cursor.item;
+        let fed = loop {
+            match self.feed_part(state, queue, &mut committed, now, after) {
+                Fed::Part => {}
+                fed => break fed,
+            }
+        };
+        let moved = committed.cursor.item > start;
         match fed {
-            Fed::All => {
+            Fed::All | Fed::Part => {
                 state.unhold(queue);
                 after.push(After::Close(committed.state));
                 Step::Done
@@ -187,6 +202,7 @@ impl Submission {
                 if state.has_timed_out(queue, now) {
                     return self.time_out(state, queue, committed, &event, value, after);
                 }
+                state.note_held(&event);
                 if let Some(queue) = state.queue(queue) {
                     queue.entries.push_front(Entry::Committed(committed));
                 }
@@ -201,6 +217,34 @@ impl Submission {
         }
     }
 
+    /// Hands over a part of a buffer.
+    fn feed_part(
+        &self,
+        state: &mut State,
+        queue: QueueId,
+        committed: &mut Committed,
+        now: Instant,
+        after: &mut Vec<After>,
+    ) -> Fed {
+        let mut feed =
+            Feed { items_start: committed.cursor.item, committed: Some(committed), ..Feed::default() };
+        let mut cursor = committed.cursor;
+        let fed = self.feed_items(state, queue, &committed.recording, &mut cursor, &mut feed, now);
+        if matches!(fed, Fed::All) && !cursor.marked {
+            // Nothing that could end stands for the end of the buffer: a point behind all that the queue accepted before does.
+            let node = state.engine.signal_event(queue);
+            state.assigned.push((node, GATE, Work::Gate));
+        }
+        feed.items_end = cursor.item;
+        let handed_over = self.close_part(state, queue, feed);
+        committed.cursor = cursor;
+        if handed_over {
+            committed.state.open();
+            after.push(After::Scheduled(Arc::clone(&committed.state)));
+        }
+        fed
+    }
+
     /// A wait has waited too long: on a tracked queue its buffer ends with an error (rule 6.8).
     fn time_out(
         &self,
@@ -211,15 +255,14 @@ impl Submission {
         value: u64,
         after: &mut Vec<After>,
     ) -> Step {
-        let limit_ms = state.event_timeout.unwrap_or_default().as_millis();
         state.unhold(queue);
-        committed.state.fail(&DeviceError::EventTimeout { event: event.describe(), value, limit_ms }.into());
+        committed.state.fail(&state.timed_out(event, value));
         self.break_rest(committed, after);
         Step::Done
     }
 
     /// A buffer has failed: its remaining signals are never executed (rule 6.13), and nothing more of it is handed over.
-    fn break_rest(&self, committed: Committed, after: &mut Vec<After>) {
+    pub(super) fn break_rest(&self, committed: Committed, after: &mut Vec<After>) {
         if let Some(first) = committed.state.error() {
             let error = dependency(&first);
             for item in &committed.recording.items[committed.cursor.item..] {
@@ -236,7 +279,7 @@ impl Submission {
     /// this one: a chain of failures may be as long as it likes.
     fn break_signal(&self, event: &EventBody, value: u64, error: &Error, after: &mut Vec<After>) {
         let own = self.device();
-        let others = event.note_broken(0, value, None, error).into_iter();
+        let others = event.break_signal(value, error).into_iter();
         after.extend(others.filter(|user| user.as_ptr().cast::<()>().addr() != own).map(After::Pump));
     }
 
@@ -247,14 +290,19 @@ impl Submission {
         recording: &Arc<Recording>,
         cursor: &mut Cursor,
         feed: &mut Feed<'_>,
+        now: Instant,
     ) -> Fed {
         while let Some(item) = recording.items.get(cursor.item) {
             match item {
                 Item::WaitForEvent { event, value } => {
                     let user: Weak<dyn EventUser> = self.this.clone();
-                    match event.standing(self.device(), *value, &user) {
+                    match event.standing(*value, &user) {
                         Standing::Reached => state.engine.wait_for_event(queue, &[]),
-                        Standing::Promised(node) => state.engine.wait_for_event(queue, &[node]),
+                        Standing::Promised if cursor.item > feed.items_start => return Fed::Part,
+                        Standing::Promised => {
+                            feed.waited = Some(self.feed_value(state, queue, event, *value, now));
+                            state.unhold(queue);
+                        }
                         Standing::Broken(error) => return Fed::Broken(error),
                         Standing::Held => return Fed::Held { event: Arc::clone(event), value: *value },
                     }
@@ -265,7 +313,7 @@ impl Submission {
                     event.promise(self.device(), *value, node);
                     let tag = PlannedNode::ALONE | feed.signals.len() as u32;
                     state.assigned.push((node, tag, Work::Gate));
-                    let event = Arc::clone(event);
+                    let event = event.clone();
                     feed.signals.push(Signal { event, value: *value, node, item: cursor.item + 1 });
                     cursor.marked = true;
                 }
@@ -295,12 +343,20 @@ impl Submission {
             items: feed.items_start..feed.items_end,
             nodes_end,
             signals: feed.signals,
+            waited: feed.waited,
+            refused: OnceLock::new(),
             remaining: AtomicU32::new(state.plan.nodes.len() as u32),
             reached: AtomicUsize::new(0),
             signaled: AtomicBool::new(false),
         });
         let recording = part.recording.clone();
         state.plan_part(BackendPart { recording, completion: Arc::clone(&part) as _ });
+        if let Some(waited) = &part.waited {
+            state.enrolling.push(Arc::clone(&part));
+            if let Some(queue) = state.queue(queue) {
+                queue.note_waited(&waited.gate);
+            }
+        }
         state.in_flight.push_back(part);
         true
     }
@@ -322,6 +378,7 @@ struct Feed<'a> {
     items_start: usize,
     items_end: usize,
     signals: Vec<Signal>,
+    waited: Option<Waited>,
 }
 
 impl State {
@@ -405,7 +462,7 @@ impl State {
         timeout.is_some_and(|timeout| now.saturating_duration_since(since) >= timeout)
     }
 
-    fn unhold(&mut self, queue: QueueId) {
+    pub(super) fn unhold(&mut self, queue: QueueId) {
         if let Some(queue) = self.queue(queue) {
             queue.held_since = None;
         }

@@ -23,6 +23,7 @@ mod stuck;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod waits;
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
@@ -42,8 +43,8 @@ use crate::Error;
 use crate::api::Label;
 use crate::backend::{Backend, Planned, Work};
 use crate::error::{DeviceError, SubmitError, part};
-use crate::record::{Item, Recording};
-use crate::signal::{EventBody, EventUser, SerialQueue};
+use crate::record::Recording;
+use crate::signal::{EventBody, EventUser, Gate, SerialQueue, SignalRight};
 use part::Part;
 use queue::{Committed, Cursor, Entry, Queue};
 use timer::Timer;
@@ -70,6 +71,10 @@ struct State {
     queues: Vec<(QueueId, Queue)>,
     /// In release order.
     in_flight: VecDeque<Arc<Part>>,
+    /// Of them, those behind a wait that their event has not been told of.
+    enrolling: Vec<Arc<Part>>,
+    /// Somebody is gone who could raise a value that a queue waits for, or a queue waits for an event of which no handle is left.
+    review_due: bool,
     holds: Vec<(u64, fencepost_core::Access)>,
     next_hold: u64,
     event_timeout: Option<Duration>,
@@ -90,6 +95,11 @@ enum After {
     /// Maybe the last handles: what they hold gives names back, which takes the lock.
     DropRecording(Arc<Recording>),
     DropEvent(Arc<EventBody>),
+    DropSignal(SignalRight),
+    /// A wait that is in flight now.
+    Enroll(Arc<Part>),
+    /// A wait in flight that has taken too long: with the error of its command buffer, or with none where it is let go.
+    TimeOut(Arc<Gate>, Option<Error>),
 }
 
 impl Submission {
@@ -100,6 +110,8 @@ impl Submission {
                 engine: Engine::new(),
                 queues: Vec::new(),
                 in_flight: VecDeque::new(),
+                enrolling: Vec::new(),
+                review_due: false,
                 holds: Vec::new(),
                 next_hold: 0,
                 event_timeout: None,
@@ -213,7 +225,7 @@ impl Submission {
         for (recording, buffer) in &group {
             buffer.set_passes(recording);
             for item in &recording.items {
-                if let Item::SignalEvent { event, .. } | Item::WaitForEvent { event, .. } = item {
+                if let Some(event) = item.event() {
                     event.attach(&user, holds_back);
                 }
             }
@@ -235,7 +247,7 @@ impl Submission {
 
     /// Raises an event when all that the queue accepted before has ended.
     pub(crate) fn queue_signal(&self, queue: QueueId, event: &Arc<EventBody>, value: u64) {
-        self.push(queue, Entry::Signal { event: Arc::clone(event), value }, event);
+        self.push(queue, Entry::Signal { event: SignalRight::new(event), value }, event);
     }
 
     /// Holds all that the queue accepts later until the event's value is there.
@@ -295,9 +307,10 @@ impl Submission {
         gone
     }
 
-    fn set_timer(&self, state: &State) {
+    fn set_timer(&self, state: &mut State) {
         let Some(timeout) = state.event_timeout else { return };
-        let held = state.queues.iter().filter_map(|(_, queue)| queue.held_since).min();
+        let since = |queue: &mut Queue| queue.first_wait().map(|(_, since)| since).or(queue.held_since);
+        let held = state.queues.iter_mut().filter_map(|(_, queue)| since(queue)).min();
         let user: Weak<dyn EventUser> = self.this.clone();
         self.timer.set(held.and_then(|since| since.checked_add(timeout)), &user);
     }
@@ -309,18 +322,33 @@ impl EventUser for Submission {
         let mut state = self.state.lock();
         let gone = self.retire(&mut state);
         let now = Instant::now();
-        while self.hand_over(&mut state, now, &mut after) {}
+        self.time_out_waits(&mut state, now, &mut after);
+        while self.hand_over(&mut state, now, &mut after) || self.review_waits(&mut state, &mut after) {}
         if !state.planned.nodes.is_empty() {
             self.backend.submit(&state.planned);
             state.planned.parts.clear();
             state.planned.nodes.clear();
             state.planned.predecessors.clear();
         }
-        self.set_timer(&state);
+        after.extend(state.enrolling.drain(..).map(After::Enroll));
+        self.set_timer(&mut state);
         drop(state);
         drop(gone);
         after.into_iter().for_each(After::run);
         self.retire_if_due();
+    }
+
+    fn review(&self) {
+        self.lock().review_due = true;
+        self.pump();
+    }
+
+    fn open(&self, node: NodeId) {
+        self.backend.open(node);
+    }
+
+    fn gate_failed(&self, node: NodeId, error: &Error) {
+        self.fail_behind(node, error);
     }
 
     fn signals_of(&self, event: &EventBody) -> Vec<crate::PendingSignal> {
@@ -409,6 +437,13 @@ impl After {
             }
             Self::DropRecording(recording) => drop(recording),
             Self::DropEvent(event) => drop(event),
+            Self::DropSignal(event) => drop(event),
+            Self::Enroll(part) => {
+                if let Some(waited) = &part.waited {
+                    waited.event.enroll_gate(&waited.gate);
+                }
+            }
+            Self::TimeOut(gate, error) => gate.give_up(error.as_ref()),
         }
     }
 }

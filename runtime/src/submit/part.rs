@@ -1,15 +1,16 @@
 //! What has been handed over together, and what its end means for everybody else.
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use fencepost_core::{NodeId, QueueId};
 
-use super::Submission;
 use super::command_buffer::CommandBufferState;
+use super::{Submission, dependency};
+use crate::Error;
 use crate::backend::{Completion, Outcome, PlannedNode};
 use crate::record::Recording;
-use crate::signal::{EventBody, EventUser};
+use crate::signal::{EventBody, EventUser, Gate, SignalRight};
 
 /// A run of nodes: the share of one command buffer, or a signal of a queue.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub(super) struct Part {
     /// The node behind the last one.
     pub(super) nodes_end: NodeId,
     pub(super) signals: Vec<Signal>,
+    /// The wait that all of it is behind: its first node.
+    pub(super) waited: Option<Waited>,
+    /// The wait, or another one in front of it, has failed: nothing of this runs any more.
+    pub(super) refused: OnceLock<Error>,
     /// Nodes that have not ended.
     pub(super) remaining: AtomicU32,
     /// Items before this one have ended, and somebody may have seen it: a signal behind them has run.
@@ -31,10 +36,17 @@ pub(super) struct Part {
     pub(super) signaled: AtomicBool,
 }
 
+/// A wait in flight.
+#[derive(Debug)]
+pub(super) struct Waited {
+    pub(super) gate: Arc<Gate>,
+    pub(super) event: Arc<EventBody>,
+}
+
 /// A signal among the nodes.
 #[derive(Debug)]
 pub(super) struct Signal {
-    pub(super) event: Arc<EventBody>,
+    pub(super) event: SignalRight,
     pub(super) value: u64,
     pub(super) node: NodeId,
     /// The item behind it.
@@ -43,12 +55,18 @@ pub(super) struct Signal {
 
 /// The tag of nodes that nobody waits for by themselves.
 pub(super) const GATE: u32 = PlannedNode::ALONE - 1;
-/// The tag of the node behind a buffer that has nothing behind its last wait: if that wait fails, the buffer does.
-pub(super) const WAITED: u32 = GATE - 1;
 
 impl Part {
     pub(super) fn has_ended(&self) -> bool {
         self.remaining.load(Ordering::Acquire) == 0
+    }
+
+    /// It is behind a wait that has failed.
+    pub(super) fn refuse(&self, error: &Error) {
+        self.refused.set(error.clone()).ok();
+        if let Some(owner) = &self.owner {
+            owner.fail(error);
+        }
     }
 
     fn signal_ended(&self, index: u32, outcome: &Outcome) {
@@ -63,7 +81,7 @@ impl Part {
                 if let Some(owner) = &self.owner {
                     owner.fail(error);
                 }
-                event.break_promise(self.submission.device(), *value, *node, error);
+                event.break_promise(self.submission.device(), *value, *node, &dependency(error));
             }
         }
     }
@@ -82,13 +100,16 @@ impl Part {
 }
 
 impl Completion for Part {
+    fn refused(&self) -> Option<Error> {
+        self.refused.get().cloned()
+    }
+
     fn completed(&self, tag: u32, count: u32, outcome: &Outcome) {
         if tag & PlannedNode::ALONE != 0 {
             self.signal_ended(tag & !PlannedNode::ALONE, outcome);
         } else if let Some(owner) = &self.owner {
             match (tag, outcome) {
-                (GATE, _) | (WAITED, Outcome::Done { .. }) => {}
-                (WAITED, Outcome::Failed(error) | Outcome::Skipped(error)) => owner.fail(error),
+                (GATE, _) => {}
                 _ => owner.pass_ended(tag, count, outcome),
             }
         }

@@ -7,7 +7,7 @@ use super::command_buffer::CommandBufferState;
 use super::slots::Slots;
 use crate::api::Label;
 use crate::record::Recording;
-use crate::signal::EventBody;
+use crate::signal::{EventBody, Gate, SignalRight};
 
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -16,6 +16,10 @@ pub(super) struct Queue {
     pub(super) slots: Arc<Slots>,
     /// Since when the first entry waits for a value that nobody has promised.
     pub(super) held_since: Option<Instant>,
+    /// Waits in flight, in order, but for those at the beginning that have passed.
+    pub(super) waiting: VecDeque<Arc<Gate>>,
+    /// When the last wait in flight was passed.
+    pub(super) passed: Option<Instant>,
     /// Its handle is gone: it goes when it is empty.
     pub(super) closed: bool,
 }
@@ -27,7 +31,7 @@ pub(super) enum Entry {
     Reserved(Weak<CommandBufferState>),
     Committed(Committed),
     Signal {
-        event: Arc<EventBody>,
+        event: SignalRight,
         value: u64,
     },
     Wait {
@@ -62,6 +66,8 @@ impl Queue {
             entries: VecDeque::new(),
             slots: Slots::new(max_uncompleted),
             held_since: None,
+            waiting: VecDeque::new(),
+            passed: None,
             closed: false,
         }
     }
@@ -69,6 +75,26 @@ impl Queue {
     /// Its label; empty where it has none.
     pub(super) fn label(&self) -> String {
         self.label.as_ref().and_then(|label| label.get()).map(|label| label.to_string()).unwrap_or_default()
+    }
+
+    /// A wait was handed over.
+    pub(super) fn note_waited(&mut self, gate: &Arc<Gate>) {
+        self.forget_passed();
+        self.waiting.push_back(Arc::clone(gate));
+    }
+
+    /// The first wait in flight that has not passed, and since when the queue has been at it.
+    pub(super) fn first_wait(&mut self) -> Option<(&Arc<Gate>, Instant)> {
+        self.forget_passed();
+        let gate = self.waiting.front()?;
+        Some((gate, self.passed.unwrap_or_else(|| gate.since()).max(gate.since())))
+    }
+
+    fn forget_passed(&mut self) {
+        while let Some(opened) = self.waiting.front().and_then(|gate| gate.opened()) {
+            self.passed = Some(opened);
+            self.waiting.pop_front();
+        }
     }
 
     /// Puts a committed buffer where its place was reserved, or at the end.

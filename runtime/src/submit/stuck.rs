@@ -50,13 +50,10 @@ impl Submission {
 impl State {
     fn held_waits(&self) -> Vec<Held> {
         let head = |queue: &Queue| {
-            let (command_buffer, event, value) = match queue.entries.front()? {
-                Entry::Wait { event, value } => (None, event, *value),
-                Entry::Committed(committed) => {
-                    let (event, value) = committed.awaited()?;
-                    (Some(committed.state.label()), event, value)
-                }
-                Entry::Signal { .. } | Entry::Reserved(_) => return None,
+            let (event, value) = queue.first_held()?;
+            let command_buffer = match queue.entries.front() {
+                Some(Entry::Committed(committed)) => Some(committed.state.label()),
+                _ => None,
             };
             Some(Held { queue: queue.label(), command_buffer, event: Arc::clone(event), value })
         };
@@ -75,6 +72,15 @@ impl Committed {
 }
 
 impl Queue {
+    /// The wait that holds it.
+    pub(super) fn first_held(&self) -> Option<(&Arc<EventBody>, u64)> {
+        match self.entries.front()? {
+            Entry::Wait { event, value } => Some((event, *value)),
+            Entry::Committed(committed) => committed.awaited(),
+            Entry::Signal { .. } | Entry::Reserved(_) => None,
+        }
+    }
+
     /// What keeps its head from being handed over.
     fn obstacle(&self) -> Option<Obstacle> {
         let wait = |event: &EventBody, value: u64| Some(Obstacle::Wait { event: event.label(), value });
@@ -95,11 +101,13 @@ impl Queue {
         };
         for entry in &self.entries {
             match entry {
-                Entry::Signal { event: raised, value } if std::ptr::eq(&**raised, event) => add(None, *value),
+                Entry::Signal { event: raised, value } if std::ptr::eq(&**raised.body(), event) => {
+                    add(None, *value)
+                }
                 Entry::Committed(committed) => {
                     for item in &committed.recording.items[committed.cursor.item..] {
                         if let Item::SignalEvent { event: raised, value } = item
-                            && std::ptr::eq(&**raised, event)
+                            && std::ptr::eq(&**raised.body(), event)
                         {
                             add(Some(committed.state.label()), *value);
                         }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::{CommandBufferState, Submission};
 use crate::backend::open_cpu;
 use crate::record::{Command, Grid, Item, Recording};
-use crate::signal::{EventBody, SharedEventListener};
+use crate::signal::{EventBody, EventHandle, SharedEventListener, SignalRight};
 use crate::{
     CommandBufferStatus, CommandEncoderErrorState, CpuOptions, DispatchType, ErrorKind, Function, PassKind,
     Schedule,
@@ -86,7 +86,7 @@ impl Tape<'_> {
     }
 
     fn signal(self, event: &Arc<EventBody>, value: u64) -> Self {
-        self.item(Item::SignalEvent { event: Arc::clone(event), value })
+        self.item(Item::SignalEvent { event: SignalRight::new(event), value })
     }
 
     fn wait(self, event: &Arc<EventBody>, value: u64) -> Self {
@@ -204,7 +204,7 @@ fn two_queues_play_ping_pong_inside_one_buffer_each() {
         for swapped in [false, true] {
             let rig = Rig::new(QueueMode::Tracked, schedule);
             let other = rig.submission.add_queue(QueueMode::Tracked, 64);
-            let event = EventBody::new(false);
+            let event = EventHandle::new(false);
             let first = rig.tape().pass(DispatchType::Serial).note("r1").end().signal(&event, 1);
             let first = first.wait(&event, 2).pass(DispatchType::Serial).note("r3").end();
             let second = rig.tape().wait(&event, 1).pass(DispatchType::Serial).note("c2").end();
@@ -232,7 +232,7 @@ fn a_parked_queue_stops_no_other() {
     for schedule in schedules() {
         let rig = Rig::new(QueueMode::Tracked, schedule);
         let other = rig.submission.add_queue(QueueMode::Tracked, 64);
-        let event = EventBody::new(false);
+        let event = EventHandle::new(false);
         let parked = rig.commit(rig.queue, rig.tape().wait(&event, 1));
         let free = rig.commit(other, rig.tape().pass(DispatchType::Serial).note("free").end());
         free.wait_until_completed();
@@ -248,10 +248,10 @@ fn a_parked_queue_stops_no_other() {
 fn the_cpu_takes_part_in_a_running_buffer() {
     for schedule in schedules() {
         let rig = Rig::new(QueueMode::Tracked, schedule);
-        let event = EventBody::new(true);
+        let event = EventHandle::new(true);
         let listener = SharedEventListener::new();
         let log = Arc::clone(&rig.log);
-        let body = Arc::clone(&event);
+        let body = event.clone();
         event.notify(
             &listener,
             2,
@@ -364,8 +364,8 @@ fn a_failure_travels_along_edges() {
         let rig = Rig::new(QueueMode::Tracked, schedule);
         let other = rig.submission.add_queue(QueueMode::Tracked, 64);
         let (shared, own) = (rig.resource(Tracking::Tracked), rig.resource(Tracking::Tracked));
-        let event = EventBody::new(false);
-        let gate = EventBody::new(true);
+        let event = EventHandle::new(false);
+        let gate = EventHandle::new(true);
         let fine = rig.tape().wait(&gate, 1).pass(DispatchType::Serial).note("fine").end();
         let tape =
             fine.pass(DispatchType::Serial).run(&[(shared, AccessKind::Write)], || panic!("on purpose"));
@@ -408,7 +408,7 @@ fn waits_time_out() {
     for schedule in schedules() {
         let rig = Rig::new(QueueMode::Tracked, schedule);
         rig.submission.set_event_timeout(Some(Duration::from_millis(10)));
-        let event = EventBody::new(false);
+        let event = EventHandle::new(false);
         let tape = rig.tape().pass(DispatchType::Serial).note("before").end().wait(&event, 5);
         let buffer = rig.commit(rig.queue, tape.pass(DispatchType::Serial).note("never").end());
         let next = rig.commit(rig.queue, rig.tape().pass(DispatchType::Serial).note("next").end());
@@ -433,7 +433,7 @@ fn waits_time_out() {
 fn values_only_grow() {
     for schedule in schedules() {
         let rig = Rig::new(QueueMode::Explicit, schedule);
-        let event = EventBody::new(true);
+        let event = EventHandle::new(true);
         let ran = Arc::new(AtomicBool::new(false));
         let noted = Arc::clone(&ran);
         let tape =
@@ -473,7 +473,7 @@ fn a_full_queue_makes_its_caller_wait() {
     for schedule in [Schedule::Parallel, Schedule::Adversarial(3)] {
         let rig = Rig::new(QueueMode::Tracked, schedule);
         let queue = rig.submission.add_queue(QueueMode::Tracked, 2);
-        let event = EventBody::new(true);
+        let event = EventHandle::new(true);
         let first = rig.commit(queue, rig.tape().wait(&event, 1));
         let _second = rig.submission.new_command_buffer(queue);
         let third = {
@@ -521,7 +521,7 @@ fn a_device_may_be_dropped_at_any_time() {
         });
         rig.commit(rig.queue, tape.end());
         let held = Arc::clone(&ran);
-        let never = EventBody::new(false);
+        let never = EventHandle::new(false);
         let tape = rig.tape().wait(&never, 1).pass(DispatchType::Serial);
         let stuck = rig.commit(rig.queue, tape.run(&[], move || assert_eq!(held.load(SeqCst), 0)).end());
         drop(rig);
@@ -540,7 +540,7 @@ fn the_cpu_and_work_in_flight_keep_apart() {
     for schedule in schedules() {
         let rig = Rig::new(QueueMode::Tracked, schedule);
         let resource = rig.resource(Tracking::Untracked);
-        let event = EventBody::new(true);
+        let event = EventHandle::new(true);
         let tape = || rig.tape().pass(DispatchType::Serial).run(&[(resource, AccessKind::Read)], || {}).end();
         let hold = |write| rig.submission.hold(resource, &Extent::Whole, write);
         let parked = rig.tape().signal(&event, 1);
@@ -560,7 +560,7 @@ fn the_cpu_and_work_in_flight_keep_apart() {
         );
         assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::InFlight));
         drop(guard);
-        let plain = EventBody::new(false);
+        let plain = EventHandle::new(false);
         let waiting = rig.tape().wait(&plain, 1).pass(DispatchType::Serial);
         let waiting = waiting.run(&[(resource, AccessKind::Read)], || {}).end();
         let buffer = rig.commit(rig.queue, waiting);
@@ -685,7 +685,7 @@ fn whoever_has_the_lock_retires_what_ends_meanwhile() {
 fn scheduled_handlers_come_before_completed_ones() {
     let rig = Rig::new(QueueMode::Tracked, Schedule::Parallel);
     for _ in 0..300 {
-        let (seen, release) = (EventBody::new(true), EventBody::new(true));
+        let (seen, release) = (EventHandle::new(true), EventHandle::new(true));
         let buffer = rig.submission.new_command_buffer(rig.queue);
         let calls = Arc::new(Mutex::new(Vec::new()));
         let [scheduled, completed] = [Arc::clone(&calls), Arc::clone(&calls)];
@@ -711,7 +711,7 @@ fn scheduled_handlers_come_before_completed_ones() {
 fn each_wait_has_its_own_time() {
     let rig = Rig::new(QueueMode::Tracked, Schedule::Parallel);
     rig.submission.set_event_timeout(Some(Duration::from_millis(1500)));
-    let (never, late) = (EventBody::new(true), EventBody::new(true));
+    let (never, late) = (EventHandle::new(true), EventHandle::new(true));
     let fails = || {
         std::thread::sleep(Duration::from_millis(1000));
         panic!("on purpose");

@@ -4,6 +4,7 @@ mod capture;
 mod common;
 mod conformance;
 mod events;
+mod events_release;
 mod events_sharing;
 mod faults;
 mod liveness;

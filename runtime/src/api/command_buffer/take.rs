@@ -9,7 +9,7 @@ use crate::api::commit::{Commit, CommitOptions, FeedbackGroup};
 use crate::api::queue::QueueShared;
 use crate::error::EncodeError;
 use crate::observe::{Happening, Site};
-use crate::record::{Item, Recorder, Recording};
+use crate::record::{Recorder, Recording};
 use crate::submit::CommandBufferState;
 use crate::{Error, QueueMode};
 
@@ -115,7 +115,7 @@ fn hand_over(
     let Some(mut turn) = queue.device.watch.turn() else { return submission.commit(queue.id, group) };
     for (recording, _) in &group {
         for item in &recording.items {
-            if let Item::SignalEvent { event, .. } | Item::WaitForEvent { event, .. } = item {
+            if let Some(event) = item.event() {
                 event.watches().add(&queue.device.watch);
             }
         }

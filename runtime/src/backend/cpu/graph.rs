@@ -46,6 +46,8 @@ pub(super) struct Graph {
     slots: Slots,
     free: FreeList,
     names: Mutex<Names>,
+    /// Nodes that wait for a value.
+    shut: Mutex<HashMap<NodeId, SlotIndex>>,
     any_failed: AtomicBool,
     failed: Mutex<HashMap<NodeId, Error>>,
 }
@@ -68,6 +70,7 @@ impl Graph {
             slots: Slots::new(),
             free: FreeList::new(),
             names: Mutex::default(),
+            shut: Mutex::default(),
             any_failed: AtomicBool::new(false),
             failed: Mutex::default(),
         }
@@ -104,9 +107,21 @@ impl Graph {
         }
     }
 
+    /// The value that a node waits for is there; the node where it is ready now.
+    pub(super) fn open(&self, node: NodeId) -> Option<SlotIndex> {
+        let slot = self.shut.lock().remove(&node)?;
+        self.slots.get(slot).links.release_one().then_some(slot)
+    }
+
     /// Takes what a ready node does. It is taken once.
     pub(super) fn take(&self, slot: SlotIndex) -> Option<Payload> {
-        self.slots.get(slot).payload.lock().take()
+        let mut payload = self.slots.get(slot).payload.lock().take()?;
+        if let (None, Some(part)) = (&payload.cause, &payload.part)
+            && !matches!(payload.work, Work::Value)
+        {
+            payload.cause = part.completion.refused();
+        }
+        Some(payload)
     }
 
     /// What a ready node does, for those who decide by it.
@@ -148,9 +163,14 @@ impl Graph {
         weight: u32,
         ready: &mut Vec<SlotIndex>,
     ) -> SlotIndex {
+        // One that waits for a value has one more to wait for.
+        let shut = u32::from(matches!(node.work, Work::Value));
         let slot = self.allocate(names, node.id.0, payload, weight);
+        if shut > 0 {
+            self.shut.lock().insert(node.id, slot);
+        }
         if predecessors.len() <= EDGES {
-            let missing = self.connect(names, slot, predecessors.iter().copied(), &[]);
+            let missing = self.connect(names, slot, predecessors.iter().copied(), &[], shut);
             self.settle(slot, missing, ready);
             return slot;
         }
@@ -160,18 +180,18 @@ impl Graph {
         let mut joins: Vec<SlotIndex> = Vec::new();
         for some in predecessors.chunks(EDGES) {
             let join = self.allocate_join(names);
-            unsettled.push((join, self.connect(names, join, some.iter().copied(), &[])));
+            unsettled.push((join, self.connect(names, join, some.iter().copied(), &[], 0)));
             joins.push(join);
         }
         while joins.len() > EDGES {
             let below = std::mem::take(&mut joins);
             for some in below.chunks(EDGES) {
                 let join = self.allocate_join(names);
-                unsettled.push((join, self.connect(names, join, std::iter::empty(), some)));
+                unsettled.push((join, self.connect(names, join, std::iter::empty(), some, 0)));
                 joins.push(join);
             }
         }
-        unsettled.push((slot, self.connect(names, slot, std::iter::empty(), &joins)));
+        unsettled.push((slot, self.connect(names, slot, std::iter::empty(), &joins, shut)));
         for (slot, missing) in unsettled {
             self.settle(slot, missing, ready);
         }
@@ -185,16 +205,17 @@ impl Graph {
         }
     }
 
-    /// Links a slot to nodes by name and to slots that it waits for. How many of them have ended.
+    /// Links a slot to nodes by name and to slots that it waits for, and `shut` others. How many of them have ended.
     fn connect(
         &self,
         names: &Names,
         slot: SlotIndex,
         predecessors: impl ExactSizeIterator<Item = NodeId>,
         joins: &[SlotIndex],
+        shut: u32,
     ) -> u32 {
         let node = self.slots.get(slot);
-        node.links.open((predecessors.len() + joins.len()) as u32);
+        node.links.open((predecessors.len() + joins.len()) as u32 + shut);
         let mut missing = 0;
         let mut edge = slot * EDGES as u32;
         for predecessor in predecessors {

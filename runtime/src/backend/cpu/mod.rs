@@ -123,6 +123,14 @@ impl Backend for CpuDevice {
         }
     }
 
+    fn open(&self, node: NodeId) {
+        let Some(slot) = self.floor.graph.open(node) else { return };
+        match &*self.runner.read() {
+            Runner::Pool(pool) => pool.start(slot),
+            Runner::Adversary(adversary) => adversary.start(slot),
+        }
+    }
+
     fn retire(&self, below: NodeId) {
         self.floor.graph.retire(below);
     }

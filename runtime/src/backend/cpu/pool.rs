@@ -118,6 +118,12 @@ impl Pool {
             shared.bring(ns);
         }
     }
+
+    /// Takes on a node that is ready now.
+    pub(super) fn start(&self, slot: SlotIndex) {
+        self.shared.injector.push(Task::Node(slot));
+        self.shared.bring(0);
+    }
 }
 
 impl Drop for Pool {

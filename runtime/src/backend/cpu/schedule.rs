@@ -78,6 +78,15 @@ impl Adversary {
         self.shared.changed.notify_all();
     }
 
+    /// Takes on a node that is ready now.
+    pub(super) fn start(&self, slot: SlotIndex) {
+        let mut state = self.shared.state.lock();
+        state.inbox.push(slot);
+        state.last_submit = Some(Instant::now());
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+
     /// Somebody looks.
     pub(super) fn drive(&self) {
         self.shared.state.lock().driven = true;

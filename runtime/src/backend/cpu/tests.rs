@@ -21,6 +21,10 @@ struct Log {
 }
 
 impl Completion for Log {
+    fn refused(&self) -> Option<Error> {
+        None
+    }
+
     fn completed(&self, tag: u32, count: u32, outcome: &Outcome) {
         assert_eq!(count, 1, "nodes that carry the bit are reported one by one");
         assert!(matches!(outcome, Outcome::Done { .. }));

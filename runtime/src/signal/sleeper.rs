@@ -1,0 +1,102 @@
+//! Threads and tasks that wait for a value. Each has one place in the event's table and is woken by name: a raise that is not for it
+//! does not touch it.
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use super::EventBody;
+use super::event::Place;
+use crate::observe::Happening;
+
+/// Completes when a shared event has reached a value; see [`SharedEvent::signaled`](crate::SharedEvent::signaled).
+///
+/// Dropped before, it leaves nothing behind.
+#[must_use = "a future does nothing until it is polled"]
+pub struct Signaled {
+    event: Arc<EventBody>,
+    value: u64,
+    place: Option<Place>,
+    /// Where the app asks.
+    site: &'static Location<'static>,
+    told: bool,
+}
+
+impl Signaled {
+    pub(crate) fn new(event: &Arc<EventBody>, value: u64, site: &'static Location<'static>) -> Self {
+        Self { event: Arc::clone(event), value, place: None, site, told: value == 0 }
+    }
+}
+
+impl Future for Signaled {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.event.enroll(this.value, context.waker(), &mut this.place) {
+            if !std::mem::replace(&mut this.told, true) {
+                this.event.watches().tell(Happening::Reached(&this.event, this.value), this.site);
+            }
+            return Poll::Ready(());
+        }
+        this.event.drive();
+        Poll::Pending
+    }
+}
+
+impl Drop for Signaled {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.event.withdraw(place);
+        }
+    }
+}
+
+impl fmt::Debug for Signaled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signaled")
+            .field("event", &self.event)
+            .field("value", &self.value)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A thread asleep.
+struct Sleeper {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+/// Sleeps until the value is there; false when `timeout` ran out first.
+pub(super) fn sleep_until(event: &EventBody, value: u64, timeout: Option<Duration>) -> bool {
+    // A time that the clock cannot tell is no limit.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let sleeper = Arc::new(Sleeper { thread: std::thread::current(), woken: AtomicBool::new(false) });
+    let mut place = None;
+    if event.enroll(value, &Waker::from(Arc::clone(&sleeper)), &mut place) {
+        return true;
+    }
+    while !sleeper.woken.load(Ordering::Acquire) {
+        match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            None => std::thread::park(),
+            Some(Duration::ZERO) => {
+                place.into_iter().for_each(|place| event.withdraw(place));
+                return event.value_now() >= value;
+            }
+            Some(left) => std::thread::park_timeout(left),
+        }
+    }
+    true
+}
