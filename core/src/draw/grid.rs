@@ -134,18 +134,23 @@ impl Grid {
     pub(super) fn frame(&self, placed: &Placed, timeline: &Timeline, anchor: Anchor) -> Option<Frame> {
         if let Anchor::Group(group) = anchor {
             let block = placed.blocks.get(group)?;
-            let (x, right) = (self.zone_end(block.from) - EDGE, self.zone_start(block.to) + EDGE);
+            let right = match block.relay {
+                true => self.zone_end(block.to) - EDGE - 3,
+                false => self.zone_start(block.to) + EDGE,
+            };
+            let x = self.zone_end(block.from) - EDGE;
             return Some(Frame { x, y: self.track(block.track), width: right - x, height: block.height });
         }
         let cell = placed.cells.get(&anchor)?;
         let x = self.zone_end(cell.from);
-        let right = match anchor {
+        let hold = match anchor {
+            Anchor::Hold(number) => Some(timeline.holds.get(number)?),
+            _ => None,
+        };
+        let right = match hold {
+            Some(hold) if hold.is_relay() => self.zone_end(cell.to) - EDGE - 6,
             // A wait reaches up to what it holds.
-            Anchor::Hold(number)
-                if matches!(timeline.holds.get(number)?.effect, Effect::Holds | Effect::Never) =>
-            {
-                self.zone_end(cell.to)
-            }
+            Some(hold) if matches!(hold.effect, Effect::Holds | Effect::Never) => self.zone_end(cell.to),
             _ => self.zone_start(cell.to),
         };
         let y = self.track(placed.blocks.get(cell.group)?.track) + cell.y;

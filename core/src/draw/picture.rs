@@ -82,6 +82,19 @@ pub enum Shape {
     },
 }
 
+impl Shape {
+    /// The name of its style.
+    pub const fn style(&self) -> &'static str {
+        match self {
+            Self::Rectangle { style, .. }
+            | Self::Line { style, .. }
+            | Self::Polygon { style, .. }
+            | Self::Circle { style, .. }
+            | Self::Text { style, .. } => style,
+        }
+    }
+}
+
 impl Picture {
     /// Draws a timeline. `title` is the program's name.
     pub fn of(timeline: &Timeline, title: &str) -> Self {

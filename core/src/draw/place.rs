@@ -37,6 +37,8 @@ pub(super) struct Block {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) header: bool,
+    /// It hands on what it waits for, so that its end takes the zone behind it.
+    pub(super) relay: bool,
     pub(super) rows: Vec<Row>,
     pub(super) height: i32,
 }
@@ -85,7 +87,9 @@ impl Placed {
     fn block(&mut self, timeline: &Timeline, group: usize) -> Block {
         let own = &timeline.groups[group];
         let header = matches!(own.kind, GroupKind::Pass(..));
-        let mut block = Block { track: 0, from: usize::MAX, to: 0, header, rows: Vec::new(), height: 0 };
+        let relay = timeline.holds.iter().any(|hold| hold.group == group && hold.is_relay());
+        let mut block =
+            Block { track: 0, from: usize::MAX, to: 0, header, relay, rows: Vec::new(), height: 0 };
         let mut y = if header { HEADER } else { PADDING };
         let mut stages: Vec<Option<Stage>> = Vec::new();
         let holds = timeline.holds.iter().filter(|hold| hold.group == group).map(|hold| hold.stage);
@@ -94,7 +98,6 @@ impl Placed {
                 stages.push(stage);
             }
         }
-        stages.sort_unstable();
         for stage in stages {
             let mut units = self.units(timeline, group, stage);
             let events = own.kind == GroupKind::Events;
@@ -281,7 +284,7 @@ fn cuts(timeline: &Timeline) -> Vec<Time> {
 }
 
 pub(super) const HEADER: i32 = 24;
-pub(super) const STAGE_LABEL: i32 = 14;
+pub(super) const STAGE_LABEL: i32 = 15;
 pub(super) const BAR_ROW: i32 = 36;
 pub(super) const MARK_ROW: i32 = 20;
 pub(super) const PADDING: i32 = 6;

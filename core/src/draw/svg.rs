@@ -1,4 +1,5 @@
 //! A picture as SVG.
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::escape::xml;
@@ -27,7 +28,7 @@ pub(super) fn write(picture: &Picture, theme: Theme) -> String {
     );
     let _ = writeln!(out, "<title id=\"title\">{}</title>", xml(&picture.title));
     let _ = writeln!(out, "<desc id=\"desc\">{}</desc>", xml(&picture.description));
-    out += &styles(theme);
+    out += &styles(picture, theme);
     for (name, ground, line) in
         [("hatch", "hatchground", "hatchline"), ("redhatch", "redhatchground", "redhatchline")]
     {
@@ -45,10 +46,14 @@ pub(super) fn write(picture: &Picture, theme: Theme) -> String {
     out
 }
 
-fn styles(theme: Theme) -> String {
+/// The rules of the styles that the picture has, and no others.
+fn styles(picture: &Picture, theme: Theme) -> String {
+    let mut used: HashSet<&str> =
+        HashSet::from(["hatchground", "hatchline", "redhatchground", "redhatchline"]);
+    used.extend(picture.elements.iter().flat_map(|element| &element.shapes).map(Shape::style));
     let rules = |dark: bool| {
         let mut rules = String::new();
-        for (name, rule) in STYLES {
+        for (name, rule) in STYLES.iter().filter(|style| used.contains(style.0)) {
             let mut rule = (*rule).to_owned();
             for (colour, light, night) in COLOURS {
                 rule = rule.replace(&format!("{{{colour}}}"), if dark { night } else { light });

@@ -181,6 +181,13 @@ pub struct Hold {
     pub effect: Effect,
 }
 
+impl Hold {
+    /// Whether it is in a pass without commands, and only hands on what it waits for.
+    pub fn is_relay(&self) -> bool {
+        self.effect == Effect::Holds && self.bars.is_empty() && self.stage.is_some()
+    }
+}
+
 /// What kind of thing keeps work from starting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HoldKind {
