@@ -34,7 +34,7 @@ fn attributes(text: &str) -> Result<(), String> {
     while !rest.is_empty() {
         let (name, after) = rest.split_once("=\"").ok_or_else(|| format!("{rest:?} is no attribute"))?;
         if name.is_empty()
-            || !name.chars().all(|letter| letter.is_ascii_alphabetic() || "-:".contains(letter))
+            || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-:".contains(letter))
         {
             return Err(format!("{name:?} is no name"));
         }

@@ -67,12 +67,12 @@ impl Painter<'_> {
         add(touched(|kind| kind == AccessKind::Read), Sign::Read, "reads");
         add(touched(|kind| matches!(kind, AccessKind::Write | AccessKind::ReadWrite)), Sign::Write, "writes");
         add(touched(|kind| kind == AccessKind::Atomic), Sign::Atomic, "atomics");
-        add(timeline.holds.iter().any(|hold| hold.effect == Effect::Holds), Sign::Hold, "held until the bar");
+        add(timeline.holds.iter().any(|hold| hold.effect == Effect::Holds), Sign::Hold, "is held");
         let idle = |effect| matches!(effect, Effect::Satisfied | Effect::Nothing | Effect::NeverReached);
-        add(timeline.holds.iter().any(|hold| idle(hold.effect)), Sign::Idle, "holds nothing here");
+        add(timeline.holds.iter().any(|hold| idle(hold.effect)), Sign::Idle, "nothing to hold");
         add(!timeline.marks.is_empty(), Sign::Dot, "signal, update or call");
         let ordered = |kind| matches!(kind, ArrowKind::Barrier | ArrowKind::Fence | ArrowKind::Event);
-        add(arrow(ordered), Sign::Order, "waits for");
+        add(arrow(ordered), Sign::Order, "by a barrier, fence or event");
         add(arrow(|kind| kind == ArrowKind::Tracking), Sign::Tracking, "by tracking");
         add(arrow(|kind| kind == ArrowKind::Cpu), Sign::Soft, "by the CPU");
         add(self.misses(), Sign::Missing, "order that is missing");

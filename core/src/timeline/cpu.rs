@@ -207,7 +207,7 @@ impl<'a> Builder<'a> {
     /// The work that ends last before a step may go on.
     fn last_before(&self, node: NodeId) -> Option<Anchor> {
         let links = self.order.links(node);
-        let nodes = links.flat_map(|(before, _)| self.times.behind(before).0);
+        let nodes = links.flat_map(|(before, _)| self.times.behind(before, self.times.end(before)).0);
         let bars = nodes.filter_map(|node| match self.of_node.get(&node) {
             Some(Anchor::Bar(bar)) if self.timeline.bars[*bar].stage.is_some() => Some(*bar),
             _ => None,

@@ -126,10 +126,11 @@ impl Builder<'_> {
 
     /// When the last of what is waited for starts, and what the arrows come from.
     fn sources(&self, node: NodeId, to: Time, primitive: Linked, locus: Locus) -> (Time, Vec<Anchor>) {
-        let (nodes, links) = self.times.behind(node);
-        let ends = nodes.iter().filter(|node| self.times.end(**node) == to);
-        let from = ends.map(|node| self.times.start(*node)).filter(|start| *start < to).max();
-        let from = from.unwrap_or(to.saturating_sub(1));
+        let (last, _) = self.times.behind(node, to);
+        let starts = last.iter().map(|node| self.times.start(*node)).filter(|start| *start < to);
+        let from = starts.max().unwrap_or_else(|| to.saturating_sub(1));
+        // What has ended by then does not explain why the wait lasts.
+        let (nodes, links) = self.times.behind(node, from + 1);
         let mark = |locus: Locus| {
             let anchors = self.at.get(&locus).map_or(&[][..], Vec::as_slice);
             anchors.iter().find(|anchor| matches!(anchor, Anchor::Mark(_))).copied()
@@ -179,7 +180,7 @@ impl Builder<'_> {
             return words::hold(self.program, &self.explainer, locus, elsewhere);
         }
         let mut names: Vec<&str> = Vec::new();
-        for node in self.times.behind(source).0 {
+        for node in self.times.behind(source, 0).0 {
             let Some(Anchor::Bar(other)) = self.of_node.get(&node) else { continue };
             for mine in &self.timeline.bars[bar].touches {
                 let clash = |theirs: &super::Touched| {

@@ -106,10 +106,10 @@ impl<'a> Builder<'a> {
                         entries.extend(rest(*buffer, Fate::Stuck, &mut seen));
                     }
                 }
-                Step::QueueEvent { .. } if on_queue(Locus::Step(number)) => {
-                    if seen.insert(Locus::Step(number)) {
-                        entries.push((Entry::Event(Locus::Step(number)), Fate::Stuck));
-                    }
+                Step::QueueEvent { .. }
+                    if on_queue(Locus::Step(number)) && seen.insert(Locus::Step(number)) =>
+                {
+                    entries.push((Entry::Event(Locus::Step(number)), Fate::Stuck));
                 }
                 _ => {}
             }
@@ -263,14 +263,14 @@ impl<'a> Builder<'a> {
         let mut starts = Vec::new();
         for node in nodes {
             for (before, _) in self.order.links(*node) {
-                for work in self.times.behind(before).0 {
+                for work in self.times.behind(before, to).0 {
                     if self.times.end(work) == to {
                         starts.push(self.times.start(work));
                     }
                 }
             }
         }
-        starts.into_iter().filter(|start| *start < to).max().unwrap_or(to.saturating_sub(1))
+        starts.into_iter().filter(|start| *start < to).max().unwrap_or_else(|| to.saturating_sub(1))
     }
 
     /// From signals to the waits that they release, and from those that cannot come to the waits that lack them.

@@ -84,8 +84,9 @@ impl<'a> Times<'a> {
         found
     }
 
-    /// What stands behind a node that may only collect: items, steps and signals, and the primitives on the way.
-    pub(super) fn behind(&self, node: NodeId) -> (Vec<NodeId>, Vec<Link>) {
+    /// What stands behind a node that may only collect and ends no earlier than `least`: items, steps and signals, and the
+    /// primitives on the way.
+    pub(super) fn behind(&self, node: NodeId, least: Time) -> (Vec<NodeId>, Vec<Link>) {
         let (mut nodes, mut links) = (Vec::new(), Vec::new());
         let mut seen = HashSet::from([node]);
         let mut open = vec![node];
@@ -95,6 +96,9 @@ impl<'a> Times<'a> {
                 continue;
             }
             for (before, link) in self.order.links(node) {
+                if self.end(before) < least {
+                    continue;
+                }
                 links.extend(link);
                 if seen.insert(before) {
                     open.push(before);
