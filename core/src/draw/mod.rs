@@ -1,9 +1,9 @@
 //! Pictures of programs, in the manner of Metal's own figures: lanes, passes, stages, bars, and what waits for what.
 //!
-//! A race is easier to see than to read about. [`svg`] draws a [`Timeline`]: unordered work
+//! A race is easier to see than to read about. [`svg`](svg()) draws a [`Timeline`]: unordered work
 //! stands side by side, so an overlap that should not be is an overlap on paper; what is held back shows as a hatched
-//! stretch that says by what; a finding is a red line where order is missing, with its words below. [`json`] gives the
-//! timeline as data, [`dot`] the order as a graph.
+//! stretch that says by what; a finding is a red line where order is missing, with its words below. [`json`](json()) gives the
+//! timeline as data, [`dot`](dot()) the order as a graph.
 //!
 //! Nothing here opens a font or a file: widths are reckoned for fixed-pitch letters (`font`), places are whole pixels, and
 //! the same program gives the same bytes on every machine. The steps are: rows and tracks (`place`), ways of lines where no text
