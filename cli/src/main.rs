@@ -9,6 +9,7 @@ mod draw;
 mod failure;
 mod filter;
 mod findings;
+mod fix;
 mod run;
 mod test;
 
@@ -39,6 +40,8 @@ enum Verb {
     Test(test::Arguments),
     /// Draws a program: passes, stages, resources, conflicts, what waits for what.
     Draw(draw::Arguments),
+    /// Prints a program with the smallest synchronization that mends it.
+    Fix(fix::Arguments),
     /// Lists what there is to run on.
     Devices,
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Check(arguments) => return check::run(&arguments),
         Verb::Test(arguments) => return test::run(&arguments),
         Verb::Draw(arguments) => return draw::run(&arguments),
+        Verb::Fix(arguments) => return fix::run(&arguments),
         Verb::Devices => devices::run(),
     };
     match done {

@@ -1,6 +1,5 @@
 //! `fencepost test`: programs held against what they expect of a checker.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,24 +21,17 @@ pub(crate) struct Arguments {
 struct Outcome {
     text: String,
     holds: bool,
-    /// Expectations that this tool does not judge, by name.
-    skipped: BTreeMap<&'static str, usize>,
 }
 
 /// 0 where all files hold, 1 where one does not, 2 where one is no program.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let (mut passed, mut failed, mut worst) = (0, 0, 0);
-    let mut skipped: BTreeMap<&'static str, usize> = BTreeMap::new();
     let mut text = String::new();
     for path in &arguments.files {
         match read(path) {
             Ok(checked) => {
                 let outcome = held(&checked, colour());
                 text += &outcome.text;
-                outcome
-                    .skipped
-                    .into_iter()
-                    .for_each(|(name, count)| *skipped.entry(name).or_default() += count);
                 passed += usize::from(outcome.holds);
                 failed += usize::from(!outcome.holds);
                 worst = worst.max(u8::from(!outcome.holds));
@@ -51,14 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             }
         }
     }
-    for (name, count) in &skipped {
-        text += &format!("skipped {count} × {name}: not judged yet\n");
-    }
-    let skipped: usize = skipped.values().sum();
-    text += &match skipped {
-        0 => format!("{passed} passed, {failed} failed\n"),
-        _ => format!("{passed} passed, {failed} failed, {skipped} skipped\n"),
-    };
+    text += &format!("{passed} passed, {failed} failed\n");
     // Nobody who has closed the pipe wants the rest.
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::from(worst)
@@ -74,13 +59,11 @@ fn read(path: &Path) -> Result<Checked, NoProgram> {
 
 fn held(checked: &Checked, colour: bool) -> Outcome {
     let holding = hold(&checked.program, &checked.order, &checked.findings);
-    let mut skipped = BTreeMap::new();
     let mut faults = String::new();
     for (number, verdict) in holding.lines.iter().enumerate() {
         let Some(expectation) = checked.program.expectations.get(number) else { continue };
         match verdict {
             Verdict::Held => {}
-            Verdict::Skipped => *skipped.entry(name(expectation)).or_default() += 1,
             Verdict::Failed => {
                 let span = checked.places.expectation(number);
                 faults += &checked.complain(span, failure(expectation), "this does not hold", colour);
@@ -96,7 +79,7 @@ fn held(checked: &Checked, colour: bool) -> Outcome {
     // Writing to a string does not fail.
     let _ = writeln!(text, "{word} {}", checked.name);
     text += &faults;
-    Outcome { text, holds, skipped }
+    Outcome { text, holds }
 }
 
 const fn name(expectation: &Expectation) -> &'static str {
@@ -129,6 +112,9 @@ fn failure(expectation: &Expectation) -> String {
         }
         Expectation::Needed { site } => {
             format!("{site} is not needed: every conflict that is ordered stays so without it.")
+        }
+        Expectation::Fix { primitive, .. } => {
+            format!("{primitive} is not the smallest primitive that mends a race on this resource.")
         }
         _ => format!("No such finding: {}.", name(expectation)),
     }

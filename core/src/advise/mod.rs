@@ -14,7 +14,9 @@
 //! | `weigh` | plays a program without some of its synchronization and compares |
 //! | `redundant` | finds what may be taken away |
 //! | `reach` | says which places a primitive reaches |
+//! | `fix` | finds the smallest synchronization that mends |
 //! | `scope` | names scopes, and lists what synchronization there is |
+mod fix;
 mod reach;
 mod redundant;
 mod scope;
@@ -22,7 +24,12 @@ mod weigh;
 
 use std::collections::HashSet;
 
+pub use fix::{
+    Fixed, Inserted, Insertion, Left, LeftReason, Repair, Where, fix, fix_and_prune, prune, remedy,
+};
 pub use scope::Scope;
+
+pub(crate) use fix::scopes;
 
 use crate::Order;
 use crate::program::{Locus, Program, UnknownName};

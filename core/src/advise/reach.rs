@@ -11,8 +11,16 @@ use crate::{Moment, Order, Stages};
 /// Where every pass of a play stands.
 pub(super) struct Places<'a> {
     program: &'a Program,
-    /// The queue of each pass, and its number among the passes of that queue.
-    passes: HashMap<(CommandBufferIndex, u32), (QueueIndex, u32)>,
+    passes: HashMap<(CommandBufferIndex, u32), Passed>,
+    moments: HashMap<Moment, u32>,
+}
+
+/// When a pass is played: on which queue, as the how manieth there, and at which moment of the play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passed {
+    pub(super) queue: QueueIndex,
+    pub(super) number: u32,
+    pub(super) time: u32,
 }
 
 /// A command's place: its pass, its queue, the number of the pass there, and its own place in the pass.
@@ -22,30 +30,63 @@ pub(super) struct Place {
     pub(super) pass: u32,
     pub(super) queue: QueueIndex,
     pub(super) number: u32,
+    pub(super) time: u32,
     pub(super) item: u32,
+    /// The item of the pass in front of which a primitive holds it.
+    pub(super) in_front: u32,
+    /// The item of the pass in front of which a primitive waits for it.
+    pub(super) behind: u32,
 }
 
 impl<'a> Places<'a> {
     pub(super) fn of(program: &'a Program, order: &Order) -> Self {
         let mut counts = vec![0; program.queues.len()];
         let mut passes = HashMap::new();
-        for moment in order.moments() {
+        let mut moments = HashMap::new();
+        for (moment, time) in order.moments().iter().zip(0..) {
+            moments.insert(*moment, time);
             let Moment::Pass(buffer, pass) = *moment else { continue };
             let Some(queue) = program.command_buffers.get(buffer.index()).map(|body| body.queue) else {
                 continue;
             };
             let count: &mut u32 = &mut counts[queue.index()];
-            passes.insert((buffer, pass), (queue, *count));
+            passes.insert((buffer, pass), Passed { queue, number: *count, time });
             *count += 1;
         }
-        Self { program, passes }
+        Self { program, passes, moments }
     }
 
-    /// Where a command stands; nothing for the CPU.
+    /// Where a command stands, or what a pass without draws does to its attachments; nothing for the CPU.
     pub(super) fn place(&self, locus: Locus) -> Option<Place> {
-        let Locus::PassItem { buffer, pass, item } = locus else { return None };
-        let (queue, number) = *self.passes.get(&(buffer, pass))?;
-        Some(Place { buffer, pass, queue, number, item })
+        let (buffer, pass, item) = match locus {
+            Locus::PassItem { buffer, pass, item } => (buffer, pass, item),
+            Locus::Pass { buffer, pass } => {
+                (buffer, pass, self.program.pass(buffer, pass)?.attachments_at()?)
+            }
+            Locus::Event { .. } | Locus::Step(_) => return None,
+        };
+        let Passed { queue, number, time } = *self.passes.get(&(buffer, pass))?;
+        let own = matches!(locus, Locus::Pass { .. });
+        let length = self.program.pass(buffer, pass)?.items.len() as u32;
+        let (in_front, behind) = if own { (0, length) } else { (item, item + 1) };
+        Some(Place { buffer, pass, queue, number, time, item, in_front, behind })
+    }
+
+    /// When a pass is played.
+    pub(super) fn passed(&self, pass: (CommandBufferIndex, u32)) -> Option<Passed> {
+        self.passes.get(&pass).copied()
+    }
+
+    /// Every pass that is played, in the order of the play.
+    pub(super) fn passes(&self) -> Vec<((CommandBufferIndex, u32), Passed)> {
+        let mut all: Vec<_> = self.passes.iter().map(|(pass, passed)| (*pass, *passed)).collect();
+        all.sort_by_key(|(_, passed)| passed.time);
+        all
+    }
+
+    /// When a command buffer ends, and when a step is done, in the order of the play.
+    pub(super) fn time(&self, moment: Moment) -> Option<u32> {
+        self.moments.get(&moment).copied()
     }
 
     /// Whether a synchronization by itself has a part in ordering a conflict.

@@ -40,7 +40,7 @@ pub(crate) struct End {
     /// None for the CPU.
     pub(crate) stage: Option<Stage>,
     /// Whose node it is: another place for what a commit uploads.
-    at: Locus,
+    pub(crate) at: Locus,
     number: u8,
 }
 
@@ -63,6 +63,12 @@ impl End {
 }
 
 impl Conflict {
+    /// The same conflict where its places have moved; nothing where one of them is gone.
+    pub(crate) fn moved(&self, to: impl Fn(Locus) -> Option<Locus>) -> Option<Self> {
+        let end = |end: &End| Some(End { locus: to(end.locus)?, at: to(end.at)?, ..*end });
+        Some(Self { first: end(&self.first)?, second: end(&self.second)?, ..self.clone() })
+    }
+
     /// Whether it is ordered in some play of the program.
     pub(crate) fn is_ordered(&self, order: &Order) -> bool {
         let ends = self.first.node(order).zip(self.second.node(order));

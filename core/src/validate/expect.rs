@@ -1,7 +1,8 @@
 //! What a program's author expects, held against what is found.
 //!
 //! A line about a race holds where the race is there, also where the validator tells only of a neighbour that stands for it.
-//! A finding is expected where a line names it. Lines about advice (`redundant`, `needed`, `fix`) are not judged here.
+//! A finding is expected where a line names it. A line about a fix holds where
+//! a conflict on the resource is mended by such a primitive and by none of smaller scope.
 use super::finding::{Clash, Finding, Kind, Misuse, Severity, Spot, StuckReason};
 use super::history;
 use super::race;
@@ -29,8 +30,6 @@ pub enum Verdict {
     Held,
     /// It is not so.
     Failed,
-    /// It is about advice, which is not judged here.
-    Skipped,
 }
 
 /// Holds a program's expectations against its findings.
@@ -92,7 +91,10 @@ impl Held<'_> {
             }
             Expectation::Redundant { site } => self.redundant(site) == Some(true),
             Expectation::Needed { site } => self.redundant(site) == Some(false),
-            Expectation::Fix { .. } => return Verdict::Skipped,
+            Expectation::Fix { resource, primitive } => {
+                let scopes = advise::scopes(self.program, self.order, *resource);
+                scopes.iter().any(|scope| scope.name() == primitive)
+            }
         };
         if holds { Verdict::Held } else { Verdict::Failed }
     }

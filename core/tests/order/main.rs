@@ -1,4 +1,5 @@
 //! The order engine against brute force, against the documented scenarios, and over long runs.
+mod advise;
 mod agreement;
 mod crowds;
 mod draw;

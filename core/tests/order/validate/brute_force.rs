@@ -109,6 +109,31 @@ fn mips_and_slices(extent: &Extent) -> [u32; 4] {
     }
 }
 
+/// Every pair of conflicting accesses, and whether it is ordered and, where that matters, visible.
+pub(crate) fn conflicting(program: &Program, order: &Order) -> Vec<(Locus, Locus, bool)> {
+    let all = accesses(program, order);
+    let bytes: Vec<Vec<(usize, u64)>> = all.iter().map(|access| bytes(program, &access.used)).collect();
+    let texture =
+        |access: &Access| matches!(program.resource(access.used.part.resource).shape, Shape::Texture { .. });
+    let mut pairs = Vec::new();
+    for (later, y) in all.iter().enumerate() {
+        for (earlier, x) in all[..later].iter().enumerate() {
+            let one_pass = x.attachment.is_some() && x.attachment == y.attachment;
+            let apart = texture(x) && texture(y) && !x.used.part.extent.overlaps(&y.used.part.extent);
+            let shared = bytes[earlier].iter().any(|byte| bytes[later].contains(byte));
+            if x.used.kind.conflict(y.used.kind).is_none() || x.deed == y.deed || one_pass || apart || !shared
+            {
+                continue;
+            }
+            let names = [x.used.part.resource, y.used.part.resource];
+            let seen = names.iter().all(|name| order.visible_to(x.node, y.node, *name));
+            let well = order.ordered(x.node, y.node) && (!x.used.kind.writes() || seen);
+            pairs.push((x.locus, y.locus, well));
+        }
+    }
+    pairs
+}
+
 fn expected(program: &Program, order: &Order) -> Found {
     let all = accesses(program, order);
     let bytes: Vec<Vec<(usize, u64)>> = all.iter().map(|access| bytes(program, &access.used)).collect();

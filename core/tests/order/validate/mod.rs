@@ -2,3 +2,5 @@
 mod brute_force;
 mod online;
 mod twins;
+
+pub(crate) use brute_force::conflicting;

@@ -1,0 +1,410 @@
+//! The smallest synchronization that mends a program.
+//!
+//! **Cost.** A set of additions costs the sum of its scopes first and the number of the stages that it names second:
+//!
+//! | addition | scope |
+//! |---|---|
+//! | visibility for a barrier that is there | 0, and one stage |
+//! | barrier within a pass | 1 |
+//! | fence from one pass to another | 2 |
+//! | consumer or producer barrier | 3 |
+//! | event | 256 |
+//! | shared event | 65 536 |
+//! | the CPU waits | 16 777 216 |
+//!
+//! So a queue barrier stands for two fences or more, and nothing that leaves a queue, a device or the GPU is ever spent to
+//! save what does not.
+//!
+//! **Way.** `choose` finds a set that mends, `reduce` leaves out and narrows what it can, and for small programs `exact` finds the
+//! cheapest there is. All of them ask the order engine what a set does. A conflict is ordered in the direction of the
+//! play, which is a legal execution, so nothing that is added can hang.
+//!
+//! **What it cannot mend** is told ([`Left`]): a wait that nothing releases, misuse, a render pass that waits for its own
+//! fragments, copies of managed resources that no call at that place can bring together.
+mod addition;
+mod choose;
+mod copies;
+mod edits;
+mod exact;
+mod problem;
+mod reduce;
+
+use std::collections::{HashMap, HashSet};
+
+pub use edits::{Inserted, Insertion, Where};
+
+use super::redundant as redundant_sites;
+use super::scope::Scope;
+use crate::Order;
+use crate::program::{
+    BufferItem, EventIndex, FenceIndex, Locus, PassItem, Primitive, Program, ResourceIndex, Step, UnknownName,
+};
+use crate::validate::conflicts::{Conflict, Conflicts};
+use crate::validate::{Finding, Kind, Managed, Severity, Spot, validate_order};
+use addition::{Addition, edits};
+use edits::Edits;
+use problem::{Problem, Relation};
+
+/// A mended program.
+#[derive(Clone, Debug)]
+pub struct Fixed {
+    /// The program with everything added.
+    pub program: Program,
+    /// What was added.
+    pub repairs: Vec<Repair>,
+    /// What was taken out: places of the program before.
+    pub removed: Vec<Locus>,
+    /// Errors that stay, at their places in [`program`](Self::program).
+    pub left: Vec<Left>,
+    origins: HashMap<Locus, Locus>,
+}
+
+/// Something that was added, and what for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repair {
+    /// How far it reaches; nothing for what brings copies of a managed resource together.
+    pub scope: Option<Scope>,
+    /// What it costs.
+    pub cost: (u64, u32),
+    /// The conflicts that depend on it: the two places, and the resource as the later one names it. Places of the program
+    /// before, where they were there.
+    pub mends: Vec<(Locus, Locus, ResourceIndex)>,
+    /// Names of the fences that it needs.
+    pub fences: Vec<String>,
+    /// Names of the events that it needs, and whether they are shared.
+    pub events: Vec<(String, bool)>,
+    /// What goes where.
+    pub insertions: Vec<Insertion>,
+}
+
+/// An error that synchronization does not mend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Left {
+    /// The error.
+    pub finding: Finding,
+    /// Why it stays.
+    pub reason: LeftReason,
+}
+
+/// Why an error stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LeftReason {
+    /// A wait that nothing releases lacks a signal, not order.
+    Stuck,
+    /// A call that Metal does not allow has to go.
+    Misuse,
+    /// A render pass cannot wait for its own fragments: the second command has to go to a later pass.
+    WithinRenderPass,
+    /// The CPU writes after the commit, so that nothing publishes in time.
+    PublishedTooLate,
+    /// Explicit queues have no call that brings a managed resource back.
+    NoSynchronize,
+    /// A wait of the program keeps every order from being made.
+    Blocked,
+}
+
+impl Fixed {
+    /// What was added costs this much: the sum of the scopes, then the number of stages named (see the table above).
+    pub fn cost(&self) -> (u64, u32) {
+        self.repairs.iter().map(|repair| repair.cost).fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1))
+    }
+
+    /// Where something of the mended program stood before; nothing for what was added.
+    pub fn origin(&self, locus: Locus) -> Option<Locus> {
+        self.origins.get(&locus).copied()
+    }
+}
+
+/// Mends a program: adds the smallest synchronization that leaves no conflict unordered or unseen.
+///
+/// ```
+/// use fencepost_core::advise::{Scope, fix};
+/// use fencepost_core::program::{Program, QueueMode};
+/// use fencepost_core::validate::validate;
+///
+/// let mut p = Program::builder();
+/// let q = p.queue("q", QueueMode::Explicit);
+/// let [a, b, c] = ["A", "B", "C"].map(|name| p.buffer(name, 64));
+/// let cb = p.command_buffer("cb", q, |items| {
+///     items.compute("P1", |pass| { pass.copy("c1", a, b); });
+///     items.compute("P2", |pass| { pass.dispatch("k2", [b], [c]); });
+/// });
+/// p.steps().commit([cb]);
+/// let fixed = fix(&p.build())?;
+/// assert_eq!(fixed.repairs.iter().map(|repair| repair.scope).collect::<Vec<_>>(), [Some(Scope::Fence)]);
+/// assert!(validate(&fixed.program)?.is_empty());
+/// # Ok::<(), fencepost_core::program::UnknownName>(())
+/// ```
+///
+/// # Errors
+/// The program names something that it does not declare.
+pub fn fix(program: &Program) -> Result<Fixed, UnknownName> {
+    let mut fixing = Fixing::of(program)?;
+    for _ in 0..ROUNDS {
+        let order = Order::of(&fixing.program)?;
+        let findings = validate_order(&fixing.program, &order);
+        let copies = copies::missing(&fixing.program, &order, &findings);
+        if !copies.insertions.is_empty() {
+            fixing.bring(&copies);
+            continue;
+        }
+        if !fixing.order(&order)? {
+            break;
+        }
+    }
+    fixing.done()
+}
+
+/// Takes the redundant synchronization out of a program.
+///
+/// # Errors
+/// The program names something that it does not declare.
+pub fn prune(program: &Program) -> Result<Fixed, UnknownName> {
+    let mut fixing = Fixing::of(program)?;
+    fixing.prune()?;
+    fixing.done()
+}
+
+/// [`fix`], then [`prune`].
+///
+/// # Errors
+/// The program names something that it does not declare.
+pub fn fix_and_prune(program: &Program) -> Result<Fixed, UnknownName> {
+    let fixed = fix(program)?;
+    let mut fixing = Fixing {
+        program: fixed.program,
+        origins: fixed.origins,
+        repairs: fixed.repairs,
+        removed: Vec::new(),
+    };
+    fixing.prune()?;
+    fixing.done()
+}
+
+/// The smallest primitive that mends one error by itself; nothing where synchronization does not.
+///
+/// # Errors
+/// The program names something that it does not declare.
+pub fn remedy(program: &Program, order: &Order, finding: &Finding) -> Result<Option<Repair>, UnknownName> {
+    if let Kind::Managed(_) = finding.kind {
+        let edits = copies::missing(program, order, core::slice::from_ref(finding));
+        return Ok((!edits.insertions.is_empty()).then(|| repair(program, &edits, 0, None, Vec::new())));
+    }
+    let conflicts = Conflicts::of(program, order, &HashSet::new());
+    let own = conflicts.racing.into_iter().chain(conflicts.stale).filter(|conflict| is_of(conflict, finding));
+    let problem = Problem::of(program, order, own);
+    Ok(smallest(&problem).map(|addition| {
+        let edits = edits(program, core::slice::from_ref(&addition));
+        repair(program, &edits, 0, Some(&addition), problem.broken.iter().map(mended).collect())
+    }))
+}
+
+/// The scopes of the smallest primitives that mend the conflicts on a resource, each by itself.
+pub(crate) fn scopes(program: &Program, order: &Order, resource: ResourceIndex) -> Vec<Scope> {
+    let conflicts = Conflicts::of(program, order, &HashSet::new());
+    let all = conflicts.racing.into_iter().chain(conflicts.stale);
+    let own = all.filter(|conflict| conflict.resources.contains(&resource));
+    let each = own.filter_map(|conflict| smallest(&Problem::of(program, order, core::iter::once(conflict))));
+    each.map(|addition| addition.scope()).collect()
+}
+
+/// One primitive that orders all the conflicts of a problem, which are between the same two places.
+fn smallest(problem: &Problem<'_>) -> Option<Addition> {
+    let first = choose::choose(problem, &problem.broken).into_iter().next()?;
+    Some(reduce::closer(problem, &first, &problem.broken).unwrap_or(first))
+}
+
+fn is_of(conflict: &Conflict, finding: &Finding) -> bool {
+    let spot = |locus: Locus| Some(Spot::from(locus));
+    spot(conflict.first.locus) == finding.first
+        && spot(conflict.second.locus) == finding.second
+        && finding.resource.is_none_or(|resource| conflict.resources[1] == resource)
+}
+
+const fn mended(conflict: &Conflict) -> (Locus, Locus, ResourceIndex) {
+    (conflict.first.locus, conflict.second.locus, conflict.resources[1])
+}
+
+/// What belongs to one number of some edits of a program.
+fn repair(
+    program: &Program,
+    edits: &Edits,
+    number: usize,
+    addition: Option<&Addition>,
+    mends: Vec<(Locus, Locus, ResourceIndex)>,
+) -> Repair {
+    let (scope, cost) = (addition.map(Addition::scope), addition.map_or((0, 0), Addition::cost));
+    let own =
+        edits.insertions.iter().filter(|(own, _)| *own == number).map(|(_, insertion)| insertion.clone());
+    let insertions: Vec<Insertion> = own.collect();
+    let (mut fences, mut events) = (Vec::new(), Vec::new());
+    for insertion in &insertions {
+        if let Some(name) = new_fence(insertion)
+            .and_then(|fence| edits.fences.get(fence.index().checked_sub(program.fences.len())?))
+            && !fences.contains(name)
+        {
+            fences.push(name.clone());
+        }
+        if let Some(event) = new_event(insertion)
+            .and_then(|event| edits.events.get(event.index().checked_sub(program.events.len())?))
+            && !events.iter().any(|(name, _)| *name == event.name)
+        {
+            events.push((event.name.clone(), event.shared));
+        }
+    }
+    Repair { scope, cost, mends, fences, events, insertions }
+}
+
+fn new_fence(insertion: &Insertion) -> Option<FenceIndex> {
+    let Inserted::PassItem(PassItem::Synchronization(own)) = &insertion.item else { return None };
+    match own.primitive {
+        Primitive::UpdateFence { fence, .. } | Primitive::WaitForFence { fence, .. } => Some(fence),
+        _ => None,
+    }
+}
+
+fn new_event(insertion: &Insertion) -> Option<EventIndex> {
+    match &insertion.item {
+        Inserted::BufferItem(BufferItem::Event(operation))
+        | Inserted::Step(Step::QueueEvent { operation, .. }) => Some(operation.event),
+        Inserted::Step(Step::SetSignaledValue { event, .. } | Step::WaitUntilSignaled { event, .. }) => {
+            Some(*event)
+        }
+        _ => None,
+    }
+}
+
+/// A program on its way.
+struct Fixing {
+    program: Program,
+    origins: HashMap<Locus, Locus>,
+    repairs: Vec<Repair>,
+    removed: Vec<Locus>,
+}
+
+impl Fixing {
+    fn of(program: &Program) -> Result<Self, UnknownName> {
+        program.check_names()?;
+        let (program, moved) = Edits::default().applied(program);
+        let origins = moved.all().map(|(_, locus)| (locus, locus)).collect();
+        Ok(Self { program, origins, repairs: Vec::new(), removed: Vec::new() })
+    }
+
+    fn apply(&mut self, edits: &Edits) {
+        let (program, moved) = edits.applied(&self.program);
+        let kept = moved.all().filter_map(|(old, new)| Some((new, *self.origins.get(&old)?)));
+        self.origins = kept.collect();
+        self.program = program;
+    }
+
+    /// Brings copies together.
+    fn bring(&mut self, edits: &Edits) {
+        let mut numbers: Vec<usize> = edits.insertions.iter().map(|(number, _)| *number).collect();
+        numbers.dedup();
+        let new = numbers.into_iter().map(|number| repair(&self.program, edits, number, None, Vec::new()));
+        self.repairs.extend(new);
+        self.apply(edits);
+    }
+
+    /// Orders what is not; `false` where nothing could be done.
+    fn order(&mut self, order: &Order) -> Result<bool, UnknownName> {
+        let conflicts = Conflicts::of(&self.program, order, &HashSet::new());
+        let broken = conflicts.racing.into_iter().chain(conflicts.stale);
+        let program = self.program.clone();
+        let mut problem = Problem::of(&program, order, broken);
+        let additions = additions(&mut problem)?;
+        if additions.is_empty() {
+            return Ok(false);
+        }
+        let edits = edits(&program, &additions);
+        for (addition, number) in additions.iter().zip(0..) {
+            let needed = reduce::depends(&problem, &additions, number)?;
+            let origin = |locus: Locus| self.origins.get(&locus).copied();
+            let mends = needed.iter().filter_map(|conflict| conflict.moved(origin)).map(|own| mended(&own));
+            let mut mends: Vec<_> = mends.collect();
+            mends.dedup();
+            self.repairs.push(repair(&program, &edits, number, Some(addition), mends));
+        }
+        self.apply(&edits);
+        Ok(true)
+    }
+
+    fn prune(&mut self) -> Result<(), UnknownName> {
+        loop {
+            let order = Order::of(&self.program)?;
+            let without = redundant_sites(&self.program, &order)?;
+            if without.is_empty() {
+                return Ok(());
+            }
+            let mut gone: Vec<Locus> =
+                without.iter().filter_map(|site| self.origins.get(site).copied()).collect();
+            gone.sort_unstable();
+            self.removed.append(&mut gone);
+            self.apply(&Edits { without, ..Edits::default() });
+        }
+    }
+
+    fn done(self) -> Result<Fixed, UnknownName> {
+        let order = Order::of(&self.program)?;
+        let mut left = Vec::new();
+        for finding in validate_order(&self.program, &order) {
+            if finding.severity() == Severity::Error {
+                let reason = left_for(&self.program, &order, &finding);
+                left.push(Left { finding, reason });
+            }
+        }
+        let Self { program, origins, repairs, removed } = self;
+        Ok(Fixed { program, repairs, removed, left, origins })
+    }
+}
+
+/// The cheapest additions that are known to order all that can be ordered. What cannot leaves the problem.
+fn additions(problem: &mut Problem<'_>) -> Result<Vec<Addition>, UnknownName> {
+    let mut all = Vec::new();
+    for _ in 0..ROUNDS {
+        let rest = problem.rest(&all)?;
+        if rest.is_empty() {
+            break;
+        }
+        let new = choose::choose(problem, &rest);
+        let before = all.len();
+        all.extend(new.into_iter().filter(|addition| !all.contains(addition)).collect::<Vec<_>>());
+        if all.len() == before {
+            break;
+        }
+    }
+    let rest: HashSet<Conflict> = problem.rest(&all)?.into_iter().collect();
+    problem.broken.retain(|conflict| !rest.contains(conflict));
+    if problem.broken.is_empty() {
+        return Ok(Vec::new());
+    }
+    all = reduce::reduced(problem, all)?;
+    if exact::is_small(problem) {
+        all = exact::cheapest(problem, all)?;
+        all = reduce::reduced(problem, all)?;
+    }
+    reduce::tighten(problem, &mut all)?;
+    Ok(all)
+}
+
+/// Why an error stays.
+fn left_for(program: &Program, order: &Order, finding: &Finding) -> LeftReason {
+    match &finding.kind {
+        Kind::Stuck(_) => LeftReason::Stuck,
+        Kind::Managed(Managed::NotPublished) => LeftReason::PublishedTooLate,
+        Kind::Managed(Managed::NotSynchronized) => LeftReason::NoSynchronize,
+        Kind::Race(_) | Kind::Stale(_) => {
+            let conflicts = Conflicts::of(program, order, &HashSet::new());
+            let mut own = conflicts.racing.iter().chain(&conflicts.stale).filter(|own| is_of(own, finding));
+            let problem = Problem::of(program, order, core::iter::empty());
+            let within = own.any(|own| {
+                matches!(problem.relation(own), Some(Relation::Pass(..))) && !problem.can_be_ordered(own)
+            });
+            if within { LeftReason::WithinRenderPass } else { LeftReason::Blocked }
+        }
+        _ => LeftReason::Misuse,
+    }
+}
+
+const ROUNDS: usize = 16;
