@@ -64,7 +64,7 @@ impl Painter<'_> {
                 signs.push((sign, words));
             }
         };
-        add(touched(|kind| kind == AccessKind::Read), Sign::Read, "reads");
+        add(touched(|kind| matches!(kind, AccessKind::Read | AccessKind::ReadWrite)), Sign::Read, "reads");
         add(touched(|kind| matches!(kind, AccessKind::Write | AccessKind::ReadWrite)), Sign::Write, "writes");
         add(touched(|kind| kind == AccessKind::Atomic), Sign::Atomic, "atomics");
         add(timeline.holds.iter().any(|hold| hold.effect == Effect::Holds), Sign::Hold, "is held");

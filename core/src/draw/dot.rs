@@ -9,7 +9,6 @@ use super::escape::dot as quoted;
 use crate::explain::Explainer;
 use crate::order::{Link, Order, Primitive};
 use crate::program::{BufferItem, CommandBufferIndex, Locus, Program, QueueIndex, Step};
-use crate::timeline::stage;
 use crate::validate::{Finding, Kind, Spot};
 use crate::{NodeId, Stage};
 
@@ -127,7 +126,7 @@ impl<'a> Graph<'a> {
         for (node, (locus, of)) in self.named.iter().filter(|(_, (locus, _))| own(*locus)) {
             let path = self.explainer.path(Spot::At(*locus));
             let label = match of {
-                Some(of) => format!("{path}\n{}", stage(*of)),
+                Some(of) => format!("{path}\n{}", of.name()),
                 None => path,
             };
             let _ = writeln!(out, "      n{} [label={}];", node.0, quoted(&label));

@@ -2,7 +2,8 @@
 use super::font;
 use super::place::{Placed, STAGE_LABEL};
 use super::route::Routes;
-use crate::timeline::{Anchor, Effect, HoldKind, Timeline};
+use crate::AccessKind;
+use crate::timeline::{Anchor, Bar, Effect, HoldKind, Timeline};
 
 /// A rectangle in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +169,7 @@ fn columns(timeline: &Timeline, placed: &Placed, badges: &[(Anchor, Vec<usize>)]
         let need = match anchor {
             Anchor::Bar(number) => timeline.bars.get(*number).map_or(0, |bar| {
                 let label = font::width(&bar.label, LABEL).min(LABEL_MOST) + marked;
-                let chips: i32 = bar.touches.iter().map(|touch| font::width(&touch.part, SMALL) + CHIP).sum();
+                let chips: i32 = chips(bar).iter().map(|chip| font::width(chip.0, SMALL) + CHIP).sum();
                 label.max(chips.min(CHIPS_MOST)) + 14
             }),
             Anchor::Hold(number) => timeline.holds.get(*number).map_or(0, |hold| {
@@ -205,6 +206,18 @@ fn columns(timeline: &Timeline, placed: &Placed, badges: &[(Anchor, Vec<usize>)]
         }
     }
     widths
+}
+
+/// What a bar touches, reads apart from writes.
+pub(super) fn chips(bar: &Bar) -> Vec<(&str, AccessKind)> {
+    let kinds = |kind| match kind {
+        AccessKind::ReadWrite => [Some(AccessKind::Read), Some(AccessKind::Write)],
+        kind => [Some(kind), None],
+    };
+    bar.touches
+        .iter()
+        .flat_map(|touch| kinds(touch.kind).into_iter().flatten().map(|kind| (touch.part.as_str(), kind)))
+        .collect()
 }
 
 impl Effect {

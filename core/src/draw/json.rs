@@ -7,7 +7,7 @@ use super::escape::json as quoted;
 use crate::AccessKind;
 use crate::timeline::{
     Anchor, ArrowKind, Bar, Conflict, Effect, Fate, Group, GroupKind, Hold, HoldKind, Lane, Mark, Owner,
-    Timeline, stage,
+    Timeline,
 };
 use crate::validate::Severity;
 
@@ -104,7 +104,7 @@ fn bar(bar: &Bar) -> String {
         bar.group,
         quoted(&bar.label),
         quoted(&bar.path),
-        bar.stage.map_or_else(|| "null".to_owned(), |own| quoted(stage(own))),
+        bar.stage.map_or_else(|| "null".to_owned(), |own| quoted(own.name())),
         bar.start,
         bar.end,
         touched(true),
@@ -134,7 +134,7 @@ fn hold(hold: &Hold) -> String {
          \"effect\": \"{effect}\", \"bars\": [{}]}}",
         hold.group,
         quoted(&hold.label),
-        hold.stage.map_or_else(|| "null".to_owned(), |own| quoted(stage(own))),
+        hold.stage.map_or_else(|| "null".to_owned(), |own| quoted(own.name())),
         hold.from,
         hold.to,
         bars.join(", ")

@@ -46,7 +46,6 @@ pub use dot::dot;
 pub use json::json;
 
 use crate::timeline::Timeline;
-pub(crate) use crate::timeline::stage;
 
 /// Findings that have a number, a line and a caption; of the others the picture only says how many there are.
 const FINDINGS_MOST: usize = 12;

@@ -3,7 +3,7 @@
 //! Shapes come in layers. Lines lie above boxes and holds and below bars, and run where no text stands, so nothing
 //! that is to be read is crossed.
 use super::font;
-use super::grid::{BADGE, CHIP, Frame, Grid, LABEL, MARGIN, NAME, NAMES_MOST, SMALL};
+use super::grid::{BADGE, CHIP, Frame, Grid, LABEL, MARGIN, NAME, NAMES_MOST, SMALL, chips};
 use super::place::Placed;
 use super::route::{Line, Port, Routes, Side, Way};
 use crate::AccessKind;
@@ -255,7 +255,7 @@ impl Painter<'_> {
                     Frame { x: frame.x + 3, y: frame.y + row.y, width: frame.width - 6, height: row.height };
                 shapes.push(Shape::Rectangle { frame: row_frame, radius: 4, style: "row" });
                 let most = self.grid.clear(block.from, block.to) - x;
-                labels.extend(text(super::stage(stage), x, row_frame.y + 11, SMALL, most, "stage"));
+                labels.extend(text(stage.name(), x, row_frame.y + 11, SMALL, most, "stage"));
             }
             let title = format!("{} ({})", group.label, group.detail);
             self.add(Layer::Boxes, Some(title), shapes);
@@ -362,13 +362,13 @@ impl Painter<'_> {
             format!("{verb} {}", touch.part)
         });
         let touched: Vec<String> = touched.collect();
-        let stage = bar.stage.map_or("CPU", super::stage);
+        let stage = bar.stage.map_or("CPU", crate::Stage::name);
         format!("{} ({stage}), from {} to {}: {}", bar.path, bar.start, bar.end, touched.join(", "))
     }
 
     /// What a bar touches: outlined for a read, filled for a write.
     fn chips(&self, number: usize, bar: Frame, ghost: bool, shapes: &mut Vec<Shape>) {
-        let Some(touches) = self.timeline.bars.get(number).map(|bar| &bar.touches) else { return };
+        let Some(touches) = self.timeline.bars.get(number).map(chips) else { return };
         let (mut x, y) = (bar.x + 6, bar.y + 19);
         let room = bar.right() - 5;
         let alarmed = self.alarmed(number);
@@ -376,17 +376,17 @@ impl Painter<'_> {
             let rest = touches.len() - place;
             let more = format!("+{rest}");
             let reserved = if rest > 1 { font::width(&more, SMALL) + CHIP } else { 0 };
-            let name = font::fitted(&touch.part, SMALL, room - x - CHIP + 4);
+            let name = font::fitted(touch.0, SMALL, room - x - CHIP + 4);
             let width = font::width(&name, SMALL) + CHIP - 4;
-            if name != touch.part && place > 0 || x + width + reserved > room && rest > 1 && place > 0 {
+            if name != touch.0 && place > 0 || x + width + reserved > room && rest > 1 && place > 0 {
                 shapes.extend(text(&more, x, y + 10, SMALL, room - x, "muted"));
                 return;
             }
             let frame = Frame { x, y, width, height: 13 };
             let alarm = alarmed.iter().any(|part| {
-                *part == touch.part || touch.part.split_once(':').is_some_and(|(name, _)| name == part)
+                *part == touch.0 || touch.0.split_once(':').is_some_and(|(name, _)| name == part)
             });
-            let (box_style, text_style) = super::style::chip(touch.kind, alarm, ghost);
+            let (box_style, text_style) = super::style::chip(touch.1, alarm, ghost);
             shapes.push(Shape::Rectangle { frame, radius: 3, style: box_style });
             shapes.extend(text(&name, x + 5, y + 10, SMALL, width - 5, text_style));
             x += width + 4;
@@ -418,14 +418,16 @@ impl Painter<'_> {
             let runs = mark.fate == Fate::Runs;
             let style = if runs { "dot" } else { "ghostdot" };
             let mut shapes = vec![Shape::Circle { at: (x, y), radius: 4, style }];
-            let right = self.badge_row(anchor, frame.right(), y, &mut shapes);
-            let most = right - frame.x - 4;
+            let before = zone > 0;
+            let badges = self.numbers(anchor).len() as i32 * BADGE;
+            let most = frame.width - 4 - badges;
             let label = font::fitted(&mark.label, SMALL, most);
             let used = font::width(&label, SMALL);
+            // A badge stands behind the text, on whichever side of the dot the text is.
+            let end = if before { frame.right() } else { frame.x + 8 + used + badges };
+            let right = self.badge_row(anchor, end, y, &mut shapes);
             let style = if runs { "marklabel" } else { "muted" };
-            let before = zone > 0;
-            let start = if before { right - used - 4 } else { frame.x + 4 };
-            shapes.extend(text(&label, start, y + 4, SMALL, used, style));
+            shapes.extend(text(&label, right - used - 4, y + 4, SMALL, used, style));
             let (a, b) = if before { (frame.right(), x - 4) } else { (x + 4, frame.x + 2) };
             shapes.push(Shape::Line { points: vec![(a, y), (b, y)], style: "leader" });
             self.add(Layer::Bars, Some(mark.label.clone()), shapes);

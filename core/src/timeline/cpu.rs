@@ -1,4 +1,6 @@
 //! Threads of the CPU as lanes: memory accesses are bars, waits are holds, and the rest are marks.
+use std::collections::HashSet;
+
 use super::build::Builder;
 use super::{
     Anchor, ArrowKind, Bar, Effect, Fate, GroupKind, Hold, HoldKind, Lane, Mark, Owner, Time, Touched, words,
@@ -182,13 +184,15 @@ impl<'a> Builder<'a> {
         if !self.cpu {
             return;
         }
+        let mut committed = HashSet::new();
         for (number, step) in self.steps.clone().into_iter().enumerate() {
             let locus = Locus::Step(number as u32);
             let anchors = self.at.get(&locus).cloned().unwrap_or_default();
             match (step, anchors.first()) {
                 (Step::Commit(buffers), Some(mark @ Anchor::Mark(_))) => {
                     for buffer in buffers {
-                        if let Some(group) = self.first.get(buffer) {
+                        // A second commit does nothing.
+                        if let Some(group) = self.first.get(buffer).filter(|_| committed.insert(*buffer)) {
                             self.arrow(*mark, Anchor::Group(*group), ArrowKind::Cpu);
                         }
                     }

@@ -41,7 +41,6 @@ mod words;
 use crate::program::{CommandBufferIndex, Locus, Program, QueueIndex, UnknownName};
 use crate::validate::{Finding, Severity, validate_order};
 use crate::{AccessKind, Order, Stage};
-pub(crate) use words::stage;
 
 /// A point in time: units of work since the start of the program.
 pub type Time = u64;

@@ -137,22 +137,6 @@ pub(super) fn stages(stages: Stages) -> String {
     if stages.contains(Stages::EVERY) {
         return "all".to_owned();
     }
-    let all: Vec<&str> = stages.iter_stages().map(stage).collect();
+    let all: Vec<&str> = stages.iter_stages().map(Stage::name).collect();
     if all.is_empty() { "no stage".to_owned() } else { all.join(" ") }
-}
-
-/// A stage's name.
-pub(crate) const fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Vertex => "vertex",
-        Stage::Fragment => "fragment",
-        Stage::Tile => "tile",
-        Stage::Object => "object",
-        Stage::Mesh => "mesh",
-        Stage::ResourceState => "resource-state",
-        Stage::Dispatch => "dispatch",
-        Stage::Blit => "blit",
-        Stage::AccelerationStructure => "acceleration-structure",
-        Stage::MachineLearning => "machine-learning",
-    }
 }
