@@ -40,6 +40,57 @@ impl BlitCommandEncoder {
     common_methods!();
     transfer_methods!();
 
+    /// Brings what the GPU has written to a managed resource's CPU copy, which holds the old bytes until this command has run. The CPU
+    /// reads them once the command buffer has completed, or once it has seen a shared event that was signalled behind.
+    ///
+    /// ```
+    /// use fencepost::{Device, ResourceOptions, StorageMode};
+    /// let device = Device::cpu();
+    /// let managed = ResourceOptions { storage_mode: StorageMode::Managed, ..ResourceOptions::SHARED };
+    /// let buffer = device.new_buffer(8, managed)?;
+    /// let queue = device.new_command_queue();
+    /// for (synchronized, seen) in [(false, 0), (true, 7)] {
+    ///     let work = queue.command_buffer();
+    ///     let mut blit = work.blit_command_encoder()?;
+    ///     blit.fill_buffer(&buffer, .., 7)?;
+    ///     if synchronized {
+    ///         blit.synchronize(&buffer)?;
+    ///     }
+    ///     blit.end_encoding();
+    ///     work.commit()?;
+    ///     work.wait_until_completed()?;
+    ///     assert_eq!(buffer.read::<u8>(..1)?, [seen]);
+    /// }
+    /// # Ok::<(), fencepost::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A resource that is not managed, or of another device.
+    #[doc(alias = "synchronizeResource:")]
+    #[track_caller]
+    pub fn synchronize(&mut self, resource: &impl crate::Resource) -> Result<(), crate::Error> {
+        self.core.here();
+        self.core.synchronize("`synchronize`", resource, None)
+    }
+
+    /// The same for one level of one slice of a texture; other images keep what the CPU's copy holds.
+    ///
+    /// # Errors
+    /// As [`synchronize`](Self::synchronize), and a slice or level that is not there.
+    #[doc(alias = "synchronizeTexture:slice:level:")]
+    #[track_caller]
+    pub fn synchronize_texture(
+        &mut self,
+        texture: &crate::Texture,
+        slice: u32,
+        level: u32,
+    ) -> Result<(), crate::Error> {
+        const CALL: &str = "`synchronize_texture`";
+        let image = texture.image(CALL, level, slice)?;
+        self.core.here();
+        self.core.synchronize(CALL, texture, Some(image))
+    }
+
     /// Always: this is an encoder of copies.
     #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the methods above ask every encoder")]
     fn check_transfers(&self, _call: &'static str) -> Result<(), crate::Error> {

@@ -12,12 +12,14 @@ use fencepost_core::{Extent, ResourceDescriptor, ResourceId, ResourceShape, Trac
 use crate::api::device::{DeviceShared, check_length, label_or_empty};
 use crate::api::guard::{self, BufferReadGuard, BufferWriteGuard};
 use crate::api::label::Label;
+use crate::api::managed::CpuCopy;
 use crate::api::resource::{Home, Resource, ResourceCore, ResourceRef, resolve_options, sealed};
 use crate::api::sharing::{self, OwnMemory, View};
+use crate::backend::Allocation;
 use crate::error::ResourceError;
 use crate::observe::{Body, Happening};
 use crate::record::BufferBody;
-use crate::{Device, Error, HazardTrackingMode, Pod, ResourceOptions, SizeAndAlign};
+use crate::{Device, Error, HazardTrackingMode, Pod, ResourceOptions, SizeAndAlign, StorageMode};
 
 /// Bytes that kernels and copies read and write.
 ///
@@ -66,6 +68,13 @@ impl Buffer {
         let options = resolve_options(CALL, options)?;
         let words = round_up(length, WORD);
         let allocation = device.backend().allocate(words)?;
+        let managed = match options.storage_mode {
+            StorageMode::Managed => {
+                let copy = device.backend().allocate(words)?;
+                Some(CpuCopy::new(device, copy, 0, words, ResourceShape::Buffer))
+            }
+            _ => None,
+        };
         let memory = OwnMemory::new(device);
         let tracking = own_tracking(options.hazard_tracking_mode);
         let resource = register(device, memory.id(), 0..words, tracking);
@@ -75,6 +84,7 @@ impl Buffer {
             resource,
             options,
             home: Home::Own(memory),
+            managed,
         };
         let body = Arc::new(BufferBody { resource, allocation, offset: 0, length: words, core });
         Ok(Self { body, length })
@@ -110,6 +120,7 @@ impl Buffer {
             resource,
             options: shared.options,
             home: Home::Own(Arc::clone(&shared.memory)),
+            managed: None,
         };
         // From here on the drop of the core takes back what was done.
         let body = BufferBody { resource, allocation, offset, length: words, core };
@@ -129,7 +140,8 @@ impl Buffer {
     /// Bytes of memory that it takes.
     #[doc(alias = "allocatedSize")]
     pub fn allocated_size(&self) -> u64 {
-        self.body.length
+        // A managed one has two copies.
+        self.body.length * (1 + u64::from(self.body.core.managed.is_some()))
     }
 
     /// The device it belongs to.
@@ -198,7 +210,46 @@ impl Buffer {
         self.body.core.check_cpu_access(CALL, NOUN)?;
         let _hold = guard::hold(CALL, &self.body, range.clone(), true)?;
         self.body.tell_write(range);
-        self.body.allocation.write(self.body.offset + offset, bytes);
+        let (memory, start) = self.body.cpu_memory();
+        memory.write(start + offset, bytes);
+        Ok(())
+    }
+
+    /// Tells a managed buffer's GPU copy what the CPU has written: these bytes are brought over by the next commit of work that uses the
+    /// buffer, and only these. Until then the GPU sees the old ones. Work that was committed before does not see them in time.
+    ///
+    /// ```
+    /// use fencepost::{Device, ResourceOptions, StorageMode};
+    /// let device = Device::cpu();
+    /// let managed = ResourceOptions { storage_mode: StorageMode::Managed, ..ResourceOptions::SHARED };
+    /// let buffer = device.new_buffer(16, managed)?;
+    /// let copied = device.new_buffer(16, ResourceOptions::SHARED)?;
+    /// buffer.write(0, &[1u32, 2, 3, 4])?;
+    /// buffer.did_modify_range(4..12)?;
+    /// let work = device.new_command_queue().command_buffer();
+    /// let mut blit = work.blit_command_encoder()?;
+    /// blit.copy_buffer(&buffer, 0, &copied, 0, 16)?;
+    /// blit.end_encoding();
+    /// work.commit()?;
+    /// work.wait_until_completed()?;
+    /// assert_eq!(copied.read::<u32>(..)?, [0, 2, 3, 0]);
+    /// # Ok::<(), fencepost::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A buffer that is not managed; a range outside of it.
+    #[doc(alias = "didModifyRange:")]
+    #[track_caller]
+    pub fn did_modify_range(&self, range: impl RangeBounds<u64>) -> Result<(), Error> {
+        const CALL: &str = "`did_modify_range`";
+        let copy = self.body.core.copy(CALL, NOUN)?;
+        let range = self.range(CALL, range)?;
+        let watch = &self.body.core.device.watch;
+        if watch.is_on() {
+            let extent = Extent::Bytes(range.clone());
+            watch.tell(Happening::Published(Body::Buffer(&self.body), &extent), Location::caller());
+        }
+        copy.publish(range);
         Ok(())
     }
 
@@ -288,7 +339,8 @@ impl Buffer {
         let range = self.part(call, offset, bytes.len() as u64)?;
         self.body.core.check_cpu_access(call, NOUN)?;
         let _hold = guard::hold(call, &self.body, range.clone(), false)?;
-        self.body.allocation.read(self.body.offset + offset, bytes);
+        let (memory, start) = self.body.cpu_memory();
+        memory.read(start + offset, bytes);
         self.body.tell_read(range);
         Ok(())
     }
@@ -305,7 +357,8 @@ impl BufferContents {
         let range = self.buffer.range(CALL, range)?;
         let mut values = vec![T::zeroed(); whole_values::<T>(CALL, &range)?];
         let body = &self.buffer.body;
-        body.allocation.read(body.offset + range.start, bytemuck::cast_slice_mut(&mut values));
+        let (memory, start) = body.cpu_memory();
+        memory.read(start + range.start, bytemuck::cast_slice_mut(&mut values));
         body.tell_read(range);
         Ok(values)
     }
@@ -320,12 +373,21 @@ impl BufferContents {
         let range = self.buffer.part("`write` of contents", offset, bytes.len() as u64)?;
         let body = &self.buffer.body;
         body.tell_write(range);
-        body.allocation.write(body.offset + offset, bytes);
+        let (memory, start) = body.cpu_memory();
+        memory.write(start + offset, bytes);
         Ok(())
     }
 }
 
 impl BufferBody {
+    /// What the CPU reaches, and where the buffer's first byte is there.
+    pub(crate) fn cpu_memory(&self) -> (&dyn Allocation, u64) {
+        match &self.core.managed {
+            Some(copy) => (&*copy.allocation, copy.offset),
+            None => (&*self.allocation, self.offset),
+        }
+    }
+
     /// Tells whoever watches that the CPU has loaded bytes.
     #[inline]
     #[track_caller]

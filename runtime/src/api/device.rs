@@ -14,7 +14,7 @@ use crate::submit::Submission;
 use crate::{
     Buffer, CommandBuffer, CommandQueue, CommandQueueDescriptor, ComputePipelineState, CpuOptions, Error,
     Event, Fence, Function, HazardTrackingMode, HeapDescriptor, Library, Pod, QueueMode, ResourceOptions,
-    SamplerDescriptor, SamplerState, Schedule, SharedEvent, SizeAndAlign, StuckWait, Texture,
+    SamplerDescriptor, SamplerState, Schedule, SharedEvent, SizeAndAlign, StorageMode, StuckWait, Texture,
     TextureDescriptor,
 };
 
@@ -195,6 +195,9 @@ impl Device {
     pub fn new_buffer_with_bytes(&self, bytes: &[u8], options: ResourceOptions) -> Result<Buffer, Error> {
         let buffer = self.new_buffer(bytes.len() as u64, options)?;
         buffer.write(0, bytes)?;
+        if options.storage_mode == StorageMode::Managed {
+            buffer.did_modify_range(..)?;
+        }
         Ok(buffer)
     }
 

@@ -93,7 +93,8 @@ impl BufferWriteGuard {
         let end = offset.saturating_add(bytes.len() as u64);
         let range = self.held.part("`write` of a guard", offset, end)?;
         self.held.body.tell_write(range.clone());
-        self.held.body.allocation.write(self.held.body.offset + range.start, bytes);
+        let (memory, start) = self.held.body.cpu_memory();
+        memory.write(start + range.start, bytes);
         Ok(())
     }
 
@@ -124,7 +125,8 @@ impl Held {
         let (start, end) = bounds(range, self.length());
         let range = self.part(CALL, start, end)?;
         let mut values = vec![T::zeroed(); whole_values::<T>(CALL, &range)?];
-        self.body.allocation.read(self.body.offset + range.start, bytemuck::cast_slice_mut(&mut values));
+        let (memory, start) = self.body.cpu_memory();
+        memory.read(start + range.start, bytemuck::cast_slice_mut(&mut values));
         self.body.tell_read(range);
         Ok(values)
     }

@@ -22,8 +22,8 @@ use crate::error::ResourceError;
 use crate::observe::Gone;
 use crate::record::{BufferBody, TextureBody};
 use crate::{
-    Buffer, Device, Error, HazardTrackingMode, HeapDescriptor, HeapKind, ResourceOptions, Texture,
-    TextureDescriptor,
+    Buffer, Device, Error, HazardTrackingMode, HeapDescriptor, HeapKind, ResourceOptions, StorageMode,
+    Texture, TextureDescriptor,
 };
 
 /// A piece of memory to make buffers and textures of.
@@ -83,6 +83,10 @@ impl Heap {
         const CALL: &str = "`new_heap`";
         check_length(device, CALL, descriptor.size)?;
         check_storage(CALL, descriptor.options.storage_mode)?;
+        if descriptor.options.storage_mode == StorageMode::Managed {
+            let mend = "Use shared or private storage: managed resources have memory of their own";
+            return Err(ResourceError::Unsupported { what: "a managed heap".into(), mend }.into());
+        }
         let size = round_up(descriptor.size, HEAP_UNIT);
         let allocation = device.backend().allocate(size)?;
         let hazard_tracking_mode = match descriptor.options.hazard_tracking_mode {
@@ -257,6 +261,7 @@ impl Heap {
             resource,
             options: placed.options,
             home: Home::Heap { heap: Arc::clone(&self.shared), place: placed.place, state: Arc::default() },
+            managed: None,
         }
     }
 }

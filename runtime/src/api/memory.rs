@@ -10,6 +10,7 @@ use fencepost_core::{MemoryId, ResourceDescriptor, ResourceShape, Tracking};
 use crate::api::buffer::round_up;
 use crate::api::device::DeviceShared;
 use crate::api::label::Label;
+use crate::api::managed::CpuCopy;
 use crate::api::resource::{Home, ResourceCore};
 use crate::backend::Allocation;
 use crate::record::{BufferBody, TextureBody, TextureShape, TextureView};
@@ -30,6 +31,8 @@ pub(crate) struct Placed<'a> {
     pub(crate) options: ResourceOptions,
     pub(crate) tracking: Tracking,
     pub(crate) label: &'a str,
+    /// The memory of the CPU's copy, where it is managed.
+    pub(crate) copy: Option<&'a Arc<dyn Allocation>>,
 }
 
 impl DeviceMemory {
@@ -54,7 +57,8 @@ impl DeviceMemory {
 
     /// A buffer of `length` bytes.
     pub(crate) fn buffer(self: &Arc<Self>, length: u64, placed: Placed<'_>) -> Buffer {
-        let core = self.core(length, ResourceShape::Buffer, placed);
+        let mut core = self.core(length, ResourceShape::Buffer, placed);
+        core.managed = self.copy(length, ResourceShape::Buffer, placed);
         Buffer::from_body(self.words(core, placed.offset, length), length)
     }
 
@@ -76,9 +80,15 @@ impl DeviceMemory {
             resource,
             options: placed.options,
             home: Home::Texture(Arc::clone(&texture)),
+            managed: self.copy(length, kind, placed),
         };
         core.label.set(placed.label);
         (TextureView::whole(&texture), Buffer::from_body(self.words(core, offset, length), length))
+    }
+
+    fn copy(&self, length: u64, shape: ResourceShape, placed: Placed<'_>) -> Option<CpuCopy> {
+        let allocation = Arc::clone(placed.copy?);
+        Some(CpuCopy::new(&self.device, allocation, placed.offset, length, shape))
     }
 
     fn words(&self, core: ResourceCore, offset: u64, length: u64) -> BufferBody {
@@ -96,6 +106,7 @@ impl DeviceMemory {
             resource,
             options: placed.options,
             home: Home::Memory(Arc::clone(self)),
+            managed: None,
         };
         core.label.set(placed.label);
         core

@@ -18,6 +18,7 @@ mod guard;
 mod heap;
 mod label;
 mod library;
+mod managed;
 mod memory;
 mod options;
 mod pipeline;

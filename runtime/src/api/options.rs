@@ -60,7 +60,9 @@ pub enum StorageMode {
     /// One copy for CPU and GPU.
     #[default]
     Shared,
-    /// A copy each, synchronized by calls. Not supported yet: making such a resource is an error.
+    /// A copy each, on every device, brought over by calls: [`Buffer::did_modify_range`](crate::Buffer::did_modify_range) and a commit towards
+    /// the GPU, [`BlitCommandEncoder::synchronize`](crate::BlitCommandEncoder::synchronize) towards the CPU. A call that is missing leaves the old
+    /// bytes there. Not on heaps.
     Managed,
     /// The GPU alone.
     Private,

@@ -11,6 +11,7 @@ use fencepost_core::{Access, AccessKind, Extent, ResourceId, Stage};
 use crate::api::device::DeviceShared;
 use crate::api::heap::HeapShared;
 use crate::api::label::Label;
+use crate::api::managed::CpuCopy;
 use crate::api::memory::DeviceMemory;
 use crate::api::sharing::OwnMemory;
 use crate::error::ResourceError;
@@ -27,6 +28,8 @@ pub(crate) struct ResourceCore {
     /// As asked for, with defaults resolved.
     pub(crate) options: ResourceOptions,
     pub(crate) home: Home,
+    /// The CPU's copy of a managed resource.
+    pub(crate) managed: Option<CpuCopy>,
 }
 
 /// Where a resource's memory comes from.
@@ -67,7 +70,7 @@ impl ResourceCore {
     /// That the CPU may look into it.
     pub(crate) fn check_cpu_access(&self, call: &'static str, noun: &'static str) -> Result<(), Error> {
         self.check_alive(call, noun)?;
-        if self.options.storage_mode == StorageMode::Shared {
+        if matches!(self.options.storage_mode, StorageMode::Shared | StorageMode::Managed) {
             return Ok(());
         }
         Err(ResourceError::Storage {
@@ -77,6 +80,14 @@ impl ResourceCore {
             mend: "Copy to or from a shared resource on a queue",
         }
         .into())
+    }
+
+    /// The CPU's copy, or the error that says there is none.
+    pub(crate) fn copy(&self, call: &'static str, noun: &'static str) -> Result<&CpuCopy, Error> {
+        let (resource, mode) = (|| self.label.of(noun), self.options.storage_mode);
+        self.managed
+            .as_ref()
+            .ok_or_else(|| ResourceError::NotManaged { call, resource: resource(), mode }.into())
     }
 
     /// Whether others may get its memory while somebody still has it.
@@ -229,8 +240,7 @@ pub(crate) fn resolve_options(
 /// That a storage mode is one that there is.
 pub(crate) fn check_storage(call: &'static str, mode: StorageMode) -> Result<(), Error> {
     let mend = match mode {
-        StorageMode::Shared | StorageMode::Private => return Ok(()),
-        StorageMode::Managed => "Use shared storage: the memory of this device is the CPU's own",
+        StorageMode::Shared | StorageMode::Private | StorageMode::Managed => return Ok(()),
         StorageMode::Memoryless => "Use private storage: only render passes have memoryless textures",
     };
     Err(ResourceError::Unsupported { what: format!("{call} with storage mode {mode:?}"), mend }.into())

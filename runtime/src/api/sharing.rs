@@ -118,6 +118,11 @@ pub(crate) fn share(
     bytes: Range<u64>,
     mode: HazardTrackingMode,
 ) -> Result<Shared, Error> {
+    if source.managed.is_some() {
+        let what = format!("{call} of {}, which is managed,", source.label.of(noun));
+        let mend = "Use shared storage: what has two copies on one device would have more on two";
+        return Err(ResourceError::Unsupported { what, mend }.into());
+    }
     let Home::Own(memory) = &source.home else {
         let what = format!("{call} of {}, which is on a heap,", source.label.of(noun));
         let mend = "Give it memory of its own: the heap may hand this memory to somebody else";
@@ -173,7 +178,9 @@ impl ResourceCore {
         bytes: Option<Range<u64>>,
         write: bool,
     ) -> Result<CpuHold, InFlight> {
-        let own = self.device.submission.hold(self.resource, part, write)?;
+        // Of a managed resource the CPU has its own copy, and no other device sees it.
+        let name = self.managed.as_ref().map_or(self.resource, |copy| copy.resource);
+        let own = self.device.submission.hold(name, part, write)?;
         let mut others = Vec::new();
         if let Home::Own(memory) = &self.home
             && let Some(views) = memory.views.get()

@@ -13,14 +13,15 @@ use crate::api::buffer::{HEAP_UNIT, own_tracking, round_up};
 use crate::api::device::{DeviceShared, label_or_empty};
 use crate::api::guard;
 use crate::api::label::Label;
+use crate::api::managed::CpuCopy;
 use crate::api::resource::{Home, Resource, ResourceCore, ResourceRef, resolve_options, sealed};
 use crate::api::sharing::{self, CpuHold, OwnMemory, View};
 use crate::error::ResourceError;
 use crate::observe::{Body, Happening, Site};
 use crate::record::{LinearLayout, TextureBody, TextureRegion, TextureShape, TextureView};
 use crate::{
-    Device, Error, HazardTrackingMode, PixelFormat, Region, ResourceOptions, SizeAndAlign, TextureDescriptor,
-    TextureKind, TextureUsage,
+    Device, Error, HazardTrackingMode, PixelFormat, Region, ResourceOptions, SizeAndAlign, StorageMode,
+    TextureDescriptor, TextureKind, TextureUsage,
 };
 
 /// Images that kernels and copies read and write, or a view of such.
@@ -53,6 +54,13 @@ impl Texture {
         let options = resolve_options(CALL, descriptor.resource_options)?;
         let size = device.backend().texture_size_and_align(&shape).size;
         let allocation = device.backend().allocate(size)?;
+        let managed = match options.storage_mode {
+            StorageMode::Managed => {
+                let kind = ResourceShape::Texture { mips: shape.mips, slices: shape.slices };
+                Some(CpuCopy::new(device, device.backend().allocate(size)?, 0, size, kind))
+            }
+            _ => None,
+        };
         let memory = OwnMemory::new(device);
         let tracking = own_tracking(options.hazard_tracking_mode);
         let resource = register(device, memory.id(), 0..size, &shape, tracking);
@@ -62,6 +70,7 @@ impl Texture {
             resource,
             options,
             home: Home::Own(memory),
+            managed,
         };
         Ok(Self::from_body(TextureBody { resource, allocation, offset: 0, shape, core }, descriptor))
     }
@@ -91,6 +100,7 @@ impl Texture {
             resource,
             options: shared.options,
             home: Home::Own(Arc::clone(&shared.memory)),
+            managed: None,
         };
         // From here on the drop of the core takes back what was done.
         let body = TextureBody { resource, allocation, offset: theirs.offset, shape: theirs.shape, core };
@@ -241,7 +251,8 @@ impl Texture {
         Ok(Self { view, usage: self.usage, view_label: Some(Arc::default()) })
     }
 
-    /// Copies texels in: rows of `bytes`, each `bytes_per_row` after the one before.
+    /// Copies texels in: rows of `bytes`, each `bytes_per_row` after the one before. Of a managed texture they go to the CPU's copy, and the
+    /// next commit of work that uses the texture brings them over (rule 8.4).
     ///
     /// # Errors
     /// A region, level or slice that is not there; too few bytes; rows that overlap; private storage; work in flight that uses the
@@ -260,11 +271,19 @@ impl Texture {
         let (region, layout) = self.cpu_region(CALL, region, level, slice, bytes.len(), bytes_per_row)?;
         let _hold = self.hold(CALL, &region, true)?;
         self.tell(|body, extent| Happening::Write(body, extent), &region, Location::caller());
-        self.core().device.backend().write_texture(&region, layout, bytes);
+        let backend = self.core().device.backend();
+        let Some(copy) = &self.core().managed else {
+            backend.write_texture(&*region.body.allocation, &region, layout, bytes);
+            return Ok(());
+        };
+        backend.write_texture(&*copy.allocation, &region, layout, bytes);
+        self.tell(|body, extent| Happening::Published(body, extent), &region, Location::caller());
+        backend.texture_rows(&region).into_iter().for_each(|row| copy.publish(row));
         Ok(())
     }
 
-    /// Copies texels out, the other way round.
+    /// Copies texels out, the other way round. Of a managed texture they come from the CPU's copy, which has what the GPU wrote once
+    /// [`synchronize`](crate::BlitCommandEncoder::synchronize) has brought it.
     ///
     /// # Errors
     /// As [`replace_region`](Self::replace_region), but only work in flight that writes the level and slice stands in the way.
@@ -281,7 +300,8 @@ impl Texture {
         const CALL: &str = "`get_bytes`";
         let (region, layout) = self.cpu_region(CALL, region, level, slice, bytes.len(), bytes_per_row)?;
         let _hold = self.hold(CALL, &region, false)?;
-        self.core().device.backend().read_texture(&region, layout, bytes);
+        let memory = self.core().managed.as_ref().map_or(&region.body.allocation, |copy| &copy.allocation);
+        self.core().device.backend().read_texture(&**memory, &region, layout, bytes);
         self.tell(|body, extent| Happening::Read(body, extent), &region, Location::caller());
         Ok(())
     }
@@ -350,6 +370,13 @@ impl Texture {
             origin: region.origin,
             size: region.size,
         })
+    }
+
+    /// A level and a slice of this view, as those of the body, checked.
+    pub(crate) fn image(&self, call: &'static str, level: u32, slice: u32) -> Result<(u32, u32), Error> {
+        let size = self.view.level_size(level);
+        let region = self.region(call, Region { origin: [0, 0], size }, level, slice)?;
+        Ok((region.mip, region.slices.start))
     }
 
     fn own_label(&self) -> &Label {

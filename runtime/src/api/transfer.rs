@@ -1,11 +1,14 @@
 //! Copies, fills and mip generation, as blit encoders and the compute encoders of explicit queues record them.
+use std::sync::Arc;
+
 use fencepost_core::{Access, AccessKind, Extent, Stage};
 
 use crate::api::encoder::EncoderCore;
+use crate::api::resource::ResourceRef;
 use crate::api::texture::linear_bytes;
 use crate::error::ResourceError;
 use crate::record::{BufferSlice, Command, LinearLayout, TextureRegion, Transfer};
-use crate::{Buffer, Error, Region, Stages, Texture};
+use crate::{Buffer, Error, Region, Resource, Stages, Texture};
 
 /// Where the rows of an image are in a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -222,8 +225,47 @@ impl EncoderCore {
         Ok(())
     }
 
+    /// Brings a managed resource's bytes from the GPU to the CPU, all of it or one image of a texture.
+    pub(crate) fn synchronize(
+        &mut self,
+        call: &'static str,
+        resource: &dyn Resource,
+        image: Option<(u32, u32)>,
+    ) -> Result<(), Error> {
+        let reference = resource.reference();
+        let (core, noun) = (reference.core(), reference.noun());
+        self.buffer.device().owns(&core.device, || core.label.of(noun), || self.describe())?;
+        core.check_alive(call, noun)?;
+        let copy = core.copy(call, noun)?;
+        let (transfer, extent) = match reference {
+            ResourceRef::Buffer(body) => {
+                (Transfer::SynchronizeBuffer { buffer: Arc::clone(body) }, Extent::Whole)
+            }
+            ResourceRef::Texture(view) => {
+                let (mips, slices) = match image {
+                    Some((level, slice)) => (level..level + 1, slice..slice + 1),
+                    None => (
+                        view.first_mip..view.first_mip + view.mips,
+                        view.first_slice..view.first_slice + view.slices,
+                    ),
+                };
+                let extent = Extent::Subresources { mips: mips.clone(), slices: slices.clone() };
+                (Transfer::SynchronizeTexture { texture: Arc::clone(&view.body), mips, slices }, extent)
+            }
+        };
+        let read = Access { resource: core.resource, extent, kind: AccessKind::Read, stage: Stage::Blit };
+        // The CPU's copy is nothing that tracking knows of; guards of the CPU do.
+        let written = Access { resource: copy.resource, kind: AccessKind::Write, ..read.clone() };
+        let recorder = self.recorder();
+        let hidden = recorder.accesses([written]);
+        recorder.hide(&hidden);
+        self.transfer(transfer, [read]);
+        Ok(())
+    }
+
     fn transfer<const N: usize>(&mut self, transfer: Transfer, accesses: [Access; N]) {
         let recorder = self.recorder();
+        recorder.keep_managed(&transfer);
         let accesses = recorder.accesses(accesses);
         let index = recorder.recording.transfers.len() as u32;
         recorder.recording.transfers.push(transfer);

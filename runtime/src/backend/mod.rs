@@ -28,10 +28,27 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn share(&self, allocation: &Arc<dyn Allocation>) -> Result<Arc<dyn Allocation>, Error>;
     /// Bytes and alignment that a texture of this shape takes in an allocation.
     fn texture_size_and_align(&self, shape: &TextureShape) -> SizeAndAlign;
+    /// Copies bytes between two allocations of this backend; nothing in flight uses them.
+    fn copy(&self, from: &dyn Allocation, from_offset: u64, to: &dyn Allocation, to_offset: u64, length: u64);
     /// Bytes of a region, rows `bytes_per_row` apart, slices `bytes_per_image` apart. Nothing in flight writes it.
-    fn read_texture(&self, region: &TextureRegion, layout: crate::record::LinearLayout, out: &mut [u8]);
+    /// `memory` is the texture's own, or the CPU's copy of it, which is laid out the same from its first byte on.
+    fn read_texture(
+        &self,
+        memory: &dyn Allocation,
+        region: &TextureRegion,
+        layout: crate::record::LinearLayout,
+        out: &mut [u8],
+    );
     /// The way back. Nothing in flight uses it.
-    fn write_texture(&self, region: &TextureRegion, layout: crate::record::LinearLayout, bytes: &[u8]);
+    fn write_texture(
+        &self,
+        memory: &dyn Allocation,
+        region: &TextureRegion,
+        layout: crate::record::LinearLayout,
+        bytes: &[u8],
+    );
+    /// The bytes of a texture that a region's rows are, from the texture's first one.
+    fn texture_rows(&self, region: &TextureRegion) -> Vec<std::ops::Range<u64>>;
     /// Makes a kernel runnable.
     fn pipeline(&self, function: &Function) -> Result<Arc<dyn Pipeline>, Error>;
     /// Takes nodes over; never blocks. Each runs once its predecessors have ended, and is reported to the completion of its part on

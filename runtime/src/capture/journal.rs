@@ -53,6 +53,10 @@ impl Watcher for Journal {
                 let part = Part { resource: pages.resource(device, body), extent: extent.clone() };
                 pages.access(part, Step::Write);
             }
+            Happening::Published(body, extent) => {
+                let part = Part { resource: pages.resource(device, body), extent: extent.clone() };
+                pages.step(Step::DidModify(part));
+            }
             Happening::Sight(queue, group) => pages.sight(device, queue, group),
             Happening::Commit(queue, group) => pages.commit(device, queue, group),
             Happening::Enqueue(queue, state) => {

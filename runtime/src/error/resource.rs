@@ -38,6 +38,10 @@ pub(crate) enum ResourceError {
     Usage { call: &'static str, texture: String, usage: &'static str },
     #[error("{call}: the CPU cannot reach {resource}, whose storage mode is {mode:?}. {mend}")]
     Storage { call: &'static str, resource: String, mode: StorageMode, mend: &'static str },
+    #[error(
+        "{call} on {resource}, whose storage mode is {mode:?}: it has no second copy. Leave the call out, or make the resource managed"
+    )]
+    NotManaged { call: &'static str, resource: String, mode: StorageMode },
     #[error("{call}: {what} {asked} is asked for on {heap}, whose own is {own}. Use the heap's")]
     HeapMode { call: &'static str, what: &'static str, asked: String, heap: String, own: String },
     #[error(
@@ -91,7 +95,9 @@ impl Cause for ResourceError {
             | Self::HeapKind { .. }
             | Self::NoUsage { .. }
             | Self::Levels { .. } => ErrorKind::InvalidArgument,
-            Self::Storage { .. } | Self::HeapMode { .. } => ErrorKind::WrongStorageMode,
+            Self::Storage { .. } | Self::NotManaged { .. } | Self::HeapMode { .. } => {
+                ErrorKind::WrongStorageMode
+            }
             Self::HeapTracking { .. } => ErrorKind::WrongTrackingMode,
             Self::HeapFull { .. } => ErrorKind::HeapExhausted,
             Self::NotAliasable { .. } | Self::Reused { .. } => ErrorKind::Aliasing,

@@ -368,6 +368,8 @@ fn bodies(transfer: &Transfer) -> [Option<Body<'_>>; 2] {
         }
         Transfer::FillBuffer { destination, .. } => [Some(Body::Buffer(&destination.body)), None],
         Transfer::GenerateMipmaps { texture } => [Some(Body::Texture(&texture.body)), None],
+        Transfer::SynchronizeBuffer { buffer } => [Some(Body::Buffer(buffer)), None],
+        Transfer::SynchronizeTexture { texture, .. } => [Some(Body::Texture(texture)), None],
         // What they use stands among the buffers of the recording.
         Transfer::CopyParts { .. } | Transfer::FillParts { .. } => [None, None],
     }

@@ -50,6 +50,8 @@ pub(crate) enum Happening<'a> {
     Read(Body<'a>, &'a Extent),
     /// The CPU stored to a part.
     Write(Body<'a>, &'a Extent),
+    /// The CPU told a managed resource which bytes it has written.
+    Published(Body<'a>, &'a Extent),
     /// A queue is about to be given command buffers: what they name may be seen for the first time.
     Sight(&'a QueueShared, &'a Group),
     /// A queue accepted command buffers.

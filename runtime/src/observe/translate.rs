@@ -199,6 +199,11 @@ impl<'a> Translation<'a> {
         let written =
             accesses.iter().rev().find(|access| access.kind.writes()).and_then(|access| self.part(access));
         match (transfer, read, written) {
+            (
+                Some(Transfer::SynchronizeBuffer { .. } | Transfer::SynchronizeTexture { .. }),
+                Some(Part { resource, .. }),
+                _,
+            ) => ("synchronize", Work::Synchronize { resource }),
             (Some(Transfer::FillBuffer { value, .. }), _, Some(to)) => {
                 ("fill", Work::Fill { to, value: *value })
             }

@@ -8,7 +8,7 @@ use fencepost_core::{FenceId, Stages, Visibility};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-use crate::record::{BufferSlice, TextureRegion};
+use crate::record::{BufferBody, BufferSlice, TextureBody, TextureRegion};
 use crate::signal::{EventBody, SignalRight};
 use crate::{BarrierScope, DispatchType, PassKind};
 use std::sync::Arc;
@@ -138,6 +138,16 @@ pub(crate) enum Transfer {
     FillParts {
         destination: Vec<BufferSlice>,
         value: u8,
+    },
+    /// The bytes of the GPU come to the CPU's copy of a managed buffer.
+    SynchronizeBuffer {
+        buffer: Arc<BufferBody>,
+    },
+    /// The same for levels and slices of a texture.
+    SynchronizeTexture {
+        texture: Arc<TextureBody>,
+        mips: Range<u32>,
+        slices: Range<u32>,
     },
     /// Every level of the view from the one above it.
     GenerateMipmaps {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use fencepost_core::{Access, Stages};
 
-use super::{BufferBody, Command, Item, Note, Recording, SamplerBody, TextureBody, TextureView};
+use super::{
+    BufferBody, Command, Item, ManagedBody, Note, Recording, SamplerBody, TextureBody, TextureView, Transfer,
+};
 use crate::api::{FenceBody, Slot};
 use crate::backend::Pipeline;
 use crate::observe::Site;
@@ -102,7 +104,41 @@ impl Recorder {
         let index = self.recording.buffers.len() as u32;
         self.recording.buffers.push(Arc::clone(body));
         *seen = (name, index);
+        if body.core.managed.is_some() {
+            self.recording.managed.push(ManagedBody::Buffer(Arc::clone(body)));
+        }
         index
+    }
+
+    /// Keeps the managed resources of a transfer.
+    pub(crate) fn keep_managed(&mut self, transfer: &Transfer) {
+        let (buffers, textures): ([Option<&Arc<BufferBody>>; 2], [Option<&Arc<TextureBody>>; 2]) =
+            match transfer {
+                Transfer::CopyBuffer { source, destination } => {
+                    ([Some(&source.body), Some(&destination.body)], [None; 2])
+                }
+                Transfer::CopyBufferToTexture { source, destination, .. } => {
+                    ([Some(&source.body), None], [Some(&destination.body), None])
+                }
+                Transfer::CopyTextureToBuffer { source, destination, .. } => {
+                    ([Some(&destination.body), None], [Some(&source.body), None])
+                }
+                Transfer::CopyTexture { source, destination } => {
+                    ([None; 2], [Some(&source.body), Some(&destination.body)])
+                }
+                Transfer::FillBuffer { destination, .. } => ([Some(&destination.body), None], [None; 2]),
+                Transfer::SynchronizeBuffer { buffer } => ([Some(buffer), None], [None; 2]),
+                Transfer::SynchronizeTexture { texture, .. } => ([None; 2], [Some(texture), None]),
+                Transfer::GenerateMipmaps { texture } => ([None; 2], [Some(&texture.body), None]),
+                // Whoever records these keeps each buffer.
+                Transfer::CopyParts { .. } | Transfer::FillParts { .. } => ([None; 2], [None; 2]),
+            };
+        for body in buffers.into_iter().flatten().filter(|body| body.core.managed.is_some()) {
+            self.recording.managed.push(ManagedBody::Buffer(Arc::clone(body)));
+        }
+        for body in textures.into_iter().flatten().filter(|body| body.core.managed.is_some()) {
+            self.recording.managed.push(ManagedBody::Texture(Arc::clone(body)));
+        }
     }
 
     /// The index of a view in the recording, which from now on keeps its texture.
@@ -113,7 +149,11 @@ impl Recorder {
             return (textures.len() - 1 - back) as u32;
         }
         textures.push(view.clone());
-        (textures.len() - 1) as u32
+        let index = (textures.len() - 1) as u32;
+        if view.body.core.managed.is_some() {
+            self.recording.managed.push(ManagedBody::Texture(Arc::clone(&view.body)));
+        }
+        index
     }
 
     /// Keeps a texture that no binding names.

@@ -4,11 +4,11 @@ use std::sync::{Arc, Weak};
 use fencepost_core::{Access, ResourceId};
 use parking_lot::Mutex;
 
-use crate::api::{FenceBody, HeapShared};
+use crate::api::{FenceBody, HeapShared, ResourceCore};
 use crate::backend::Pipeline;
 use crate::observe::Site;
 use crate::record::{
-    Bound, BufferBody, Command, Item, Output, SamplerBody, TextureBody, TextureView, Transfer,
+    Bound, BufferBody, Command, Item, ManagedBody, Output, SamplerBody, TextureBody, TextureView, Transfer,
 };
 
 /// Where an item stands in the app.
@@ -42,6 +42,8 @@ pub(crate) struct Recording {
     pub(crate) pipelines: Vec<Arc<dyn Pipeline>>,
     /// What transfers do.
     pub(crate) transfers: Vec<Transfer>,
+    /// Managed resources that commands use: what was published of them is brought over by the commit.
+    pub(crate) managed: Vec<ManagedBody>,
     /// Where the colours of draws go.
     pub(crate) outputs: Vec<Output>,
     /// Bytes given by value.
@@ -75,9 +77,9 @@ impl Recording {
     /// "buffer `label`" of a resource that commands here use, for messages.
     pub(crate) fn name_of(&self, resource: ResourceId) -> String {
         let buffer =
-            |body: &Arc<BufferBody>| (body.resource == resource).then(|| body.core.label.of("buffer"));
+            |body: &Arc<BufferBody>| names(&body.core, resource).then(|| body.core.label.of("buffer"));
         let texture =
-            |body: &Arc<TextureBody>| (body.resource == resource).then(|| body.core.label.of("texture"));
+            |body: &Arc<TextureBody>| names(&body.core, resource).then(|| body.core.label.of("texture"));
         let transfer = |transfer: &Transfer| match transfer {
             Transfer::CopyBuffer { source, destination } => {
                 buffer(&source.body).or_else(|| buffer(&destination.body))
@@ -92,6 +94,8 @@ impl Recording {
                 texture(&source.body).or_else(|| texture(&destination.body))
             }
             Transfer::FillBuffer { destination, .. } => buffer(&destination.body),
+            Transfer::SynchronizeBuffer { buffer: body } => buffer(body),
+            Transfer::SynchronizeTexture { texture: body, .. } => texture(body),
             Transfer::CopyParts { source, destination } => {
                 source.iter().chain(destination).find_map(|slice| buffer(&slice.body))
             }
@@ -128,6 +132,7 @@ impl Recording {
         self.samplers.clear();
         self.pipelines.clear();
         self.transfers.clear();
+        self.managed.clear();
         self.outputs.clear();
         self.words.clear();
         self.fences.clear();
@@ -136,6 +141,11 @@ impl Recording {
         self.signposts.clear();
         self.notes.clear();
     }
+}
+
+/// Whether a resource has this name, for its GPU's or for its CPU's copy.
+fn names(core: &ResourceCore, resource: ResourceId) -> bool {
+    core.resource == resource || core.managed.as_ref().is_some_and(|copy| copy.resource == resource)
 }
 
 impl Drop for Recording {

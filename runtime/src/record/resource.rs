@@ -65,6 +65,26 @@ pub(crate) struct TextureBody {
     pub(crate) core: ResourceCore,
 }
 
+/// A managed buffer or texture.
+#[derive(Clone, Debug)]
+pub(crate) enum ManagedBody {
+    Buffer(Arc<BufferBody>),
+    Texture(Arc<TextureBody>),
+}
+
+impl ManagedBody {
+    /// Brings what the CPU has published to the GPU's copy.
+    pub(crate) fn upload(&self) {
+        let (core, allocation, offset) = match self {
+            Self::Buffer(body) => (&body.core, &body.allocation, body.offset),
+            Self::Texture(body) => (&body.core, &body.allocation, body.offset),
+        };
+        if let Some(copy) = &core.managed {
+            copy.upload(&**allocation, offset);
+        }
+    }
+}
+
 /// A texture as bound: a view of some mips and slices of a body, maybe in another format of the same texel size.
 #[derive(Clone, Debug)]
 pub(crate) struct TextureView {

@@ -12,6 +12,7 @@ use fencepost_core::program::{
 
 use super::kernel::Kernel;
 use crate::api::{DeviceMemory, Placed};
+use crate::backend::Allocation;
 use crate::error::ReplayError;
 use crate::record::{TextureShape, TextureView};
 use crate::{
@@ -127,7 +128,14 @@ impl Objects {
 
     /// The CPU's copies of managed resources.
     pub(super) fn copies(&self) -> BTreeMap<ResourceIndex, Vec<u8>> {
-        BTreeMap::new()
+        let bytes = |(index, made): (u32, &Made)| {
+            let body = &made.words.body;
+            let mut bytes = vec![0; made.words.length() as usize];
+            let (memory, start) = body.core.managed.as_ref().map(|_| body.cpu_memory())?;
+            memory.read(start, &mut bytes);
+            Some((ResourceIndex(index), bytes))
+        };
+        (0..).zip(&self.resources).filter_map(bytes).collect()
     }
 
     /// The bytes of every resource, once nothing runs any more.
@@ -145,6 +153,8 @@ struct Memories<'a> {
     /// Memory and offset of each resource.
     places: Vec<(usize, u64)>,
     made: Vec<Option<Arc<DeviceMemory>>>,
+    /// The CPU's copies of those with managed resources.
+    copies: Vec<Option<Arc<dyn Allocation>>>,
     /// The same for each further device.
     views: HashMap<(usize, DeviceIndex), Arc<DeviceMemory>>,
 }
@@ -166,8 +176,8 @@ impl<'a> Memories<'a> {
             let end = start.saturating_add(program.byte_size(ResourceIndex(number)));
             sizes[memory] = sizes[memory].max(end);
         }
-        let made = vec![None; sizes.len()];
-        Self { program, devices, sizes, places, made, views: HashMap::new() }
+        let (made, copies) = (vec![None; sizes.len()], vec![None; sizes.len()]);
+        Self { program, devices, sizes, places, made, copies, views: HashMap::new() }
     }
 
     /// The memory of a resource as its device sees it.
@@ -187,23 +197,42 @@ impl<'a> Memories<'a> {
         Ok(view)
     }
 
+    /// The memory of the CPU's copy of a managed resource.
+    fn copy(&mut self, resource: ResourceIndex) -> Result<Option<Arc<dyn Allocation>>, Error> {
+        let (index, declared) = (self.places[resource.index()].0, self.program.resource(resource));
+        if declared.storage != StorageMode::Managed {
+            return Ok(None);
+        }
+        if let Some(copy) = &self.copies[index] {
+            return Ok(Some(Arc::clone(copy)));
+        }
+        let device = &self.devices[declared.device.index()];
+        let copy = device.shared.backend().allocate(self.sizes[index].next_multiple_of(4))?;
+        Ok(Some(Arc::clone(self.copies[index].insert(copy))))
+    }
+
     /// What everything starts as.
     fn fill(&self, start: Start) {
         for (index, memory) in self.made.iter().enumerate() {
             let Some(memory) = memory else { continue };
+            let write = |offset: u64, bytes: &[u8]| {
+                memory.allocation().write(offset, bytes);
+                self.copies[index].iter().for_each(|copy| copy.write(offset, bytes));
+            };
             if start != Start::Zeros {
                 let words = 0..self.sizes[index].div_ceil(4) as u32;
                 let bytes: Vec<u8> = words.flat_map(|i| start.word(index, i).to_le_bytes()).collect();
-                memory.allocation().write(0, &bytes);
+                write(0, &bytes);
             }
         }
-        for (number, declared) in (0..).zip(&self.program.resources) {
-            let (index, offset) = self.places[number as usize];
+        for (declared, &(index, offset)) in self.program.resources.iter().zip(&self.places) {
             if let (Shape::Buffer { init: Some(init), size }, Some(memory)) =
                 (declared.shape, &self.made[index])
             {
                 let words = (0..(size / 4) as u32).flat_map(|i| init.wrapping_add(i).to_le_bytes());
-                memory.allocation().write(offset, &words.collect::<Vec<u8>>());
+                let bytes: Vec<u8> = words.collect();
+                memory.allocation().write(offset, &bytes);
+                self.copies[index].iter().for_each(|copy| copy.write(offset, &bytes));
             }
         }
     }
@@ -223,11 +252,13 @@ fn resources(program: &Program, devices: &[Device], start: Start) -> Result<Vec<
         let resource = ResourceIndex(number);
         let length = program.byte_size(resource);
         let memory = memories.memory(resource)?;
+        let copy = memories.copy(resource)?;
         let placed = Placed {
             offset: memories.places[resource.index()].1,
-            options: options(declared.storage, &declared.name)?,
+            options: options(declared.storage),
             tracking: tracking(program, resource),
             label: &declared.name,
+            copy: copy.as_ref(),
         };
         let (texels, words) = match declared.shape {
             Shape::Buffer { .. } => (None, memory.buffer(length, placed)),
@@ -254,14 +285,13 @@ fn tracking(program: &Program, resource: ResourceIndex) -> Tracking {
     }
 }
 
-fn options(mode: StorageMode, name: &str) -> Result<ResourceOptions, Error> {
-    match mode {
-        StorageMode::Private => Ok(ResourceOptions::PRIVATE),
-        StorageMode::Shared => Ok(ResourceOptions::SHARED),
-        StorageMode::Managed => {
-            Err(ReplayError::Unsupported { what: "a managed resource", name: name.to_owned() }.into())
-        }
-    }
+const fn options(mode: StorageMode) -> ResourceOptions {
+    let storage_mode = match mode {
+        StorageMode::Private => crate::StorageMode::Private,
+        StorageMode::Shared => crate::StorageMode::Shared,
+        StorageMode::Managed => crate::StorageMode::Managed,
+    };
+    ResourceOptions { storage_mode, ..ResourceOptions::SHARED }
 }
 
 /// The format with the same bytes; depth is a float like any other to what programs do with it.

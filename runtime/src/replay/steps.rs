@@ -139,7 +139,11 @@ impl Cpu {
                     cpu.state().running -= 1;
                 });
             }
-            Step::DidModify(_) => {}
+            Step::DidModify(part) => {
+                for run in runs(&self.program, part) {
+                    self.objects.words(part.resource).did_modify_range(run)?;
+                }
+            }
             // Resources keep the place they were declared with; what has no heap cannot be asked.
             Step::MakeAliasable(resource) => {
                 if !matches!(self.program.resource(*resource).placement, Placement::Heap { .. }) {

@@ -158,8 +158,9 @@ impl<'a> Recording<'a> {
                 texels.map(|texture| Transfer::GenerateMipmaps { texture: texture.clone() })
             }
             Work::Synchronize { resource } => {
-                let (what, name) = ("a command on managed resources", &self.program.resource(*resource).name);
-                return Err(ReplayError::Unsupported { what, name: name.clone() }.into());
+                let body = &self.objects.words(*resource).body;
+                body.core.copy("`synchronize`", "resource")?;
+                Some(Transfer::SynchronizeBuffer { buffer: Arc::clone(body) })
             }
             // Layouts never change on this device.
             Work::Optimize { .. } => None,

@@ -43,7 +43,7 @@ use crate::Error;
 use crate::api::Label;
 use crate::backend::{Backend, Planned, Work};
 use crate::error::{DeviceError, SubmitError, part};
-use crate::record::Recording;
+use crate::record::{ManagedBody, Recording};
 use crate::signal::{EventBody, EventUser, Gate, SerialQueue, SignalRight};
 use part::Part;
 use queue::{Committed, Cursor, Entry, Queue};
@@ -230,6 +230,8 @@ impl Submission {
                 }
             }
         }
+        // Brought over now: what the CPU publishes later is for later commits (rule 8.3).
+        group.iter().flat_map(|(recording, _)| &recording.managed).for_each(ManagedBody::upload);
         let mut state = self.lock();
         state.check(&group)?;
         let Some(queue) = state.queue(queue) else { return Ok(()) };

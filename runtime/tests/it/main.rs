@@ -8,6 +8,7 @@ mod events_release;
 mod events_sharing;
 mod faults;
 mod liveness;
+mod managed;
 mod memory;
 mod misuse;
 mod schedules;

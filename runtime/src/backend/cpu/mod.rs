@@ -104,12 +104,39 @@ impl Backend for CpuDevice {
         SizeAndAlign { size: TextureLayout::new(shape).bytes(), align: TextureLayout::alignment() }
     }
 
-    fn read_texture(&self, region: &TextureRegion, layout: LinearLayout, out: &mut [u8]) {
-        texel::region::read(region, job::memory(&*region.body.allocation), layout, out);
+    fn copy(
+        &self,
+        from: &dyn Allocation,
+        from_offset: u64,
+        to: &dyn Allocation,
+        to_offset: u64,
+        length: u64,
+    ) {
+        job::memory(to).copy_from(to_offset, job::memory(from), from_offset, length);
     }
 
-    fn write_texture(&self, region: &TextureRegion, layout: LinearLayout, bytes: &[u8]) {
-        texel::region::write(region, job::memory(&*region.body.allocation), layout, bytes);
+    fn read_texture(
+        &self,
+        memory: &dyn Allocation,
+        region: &TextureRegion,
+        layout: LinearLayout,
+        out: &mut [u8],
+    ) {
+        texel::region::read(region, job::memory(memory), layout, out);
+    }
+
+    fn write_texture(
+        &self,
+        memory: &dyn Allocation,
+        region: &TextureRegion,
+        layout: LinearLayout,
+        bytes: &[u8],
+    ) {
+        texel::region::write(region, job::memory(memory), layout, bytes);
+    }
+
+    fn texture_rows(&self, region: &TextureRegion) -> Vec<std::ops::Range<u64>> {
+        texel::region::rows(region)
     }
 
     fn pipeline(&self, function: &Function) -> Result<Arc<dyn Pipeline>, Error> {

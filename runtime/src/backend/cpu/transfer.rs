@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::job::memory;
-use super::texel::{TexelView, region};
+use super::texel::{TexelView, TextureLayout, region};
+use crate::api::ResourceCore;
 use crate::backend::Allocation;
 use crate::record::{BufferSlice, LinearLayout, TextureRegion, TextureView, Transfer};
 
@@ -26,6 +27,10 @@ pub(super) fn units(transfer: &Transfer, phase: u32) -> Option<u64> {
         Transfer::CopyBuffer { source, .. } => Some(source.length.div_ceil(BLOCK)),
         Transfer::FillBuffer { destination, .. } => Some(destination.length.div_ceil(BLOCK)),
         Transfer::CopyParts { .. } => Some(1),
+        Transfer::SynchronizeBuffer { buffer } => Some(buffer.length.div_ceil(BLOCK)),
+        Transfer::SynchronizeTexture { mips, slices, .. } => {
+            Some(u64::from(mips.end - mips.start) * u64::from(slices.end - slices.start))
+        }
         Transfer::FillParts { destination, .. } => Some(destination.len() as u64),
         Transfer::CopyBufferToTexture { destination: region, .. }
         | Transfer::CopyTextureToBuffer { source: region, .. } => Some(rows(region)),
@@ -57,6 +62,20 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
             memory(&*destination.body.allocation).fill(first, bytes.end - bytes.start, *value);
         }
         Transfer::CopyParts { source, destination } => copy_parts(source, destination),
+        Transfer::SynchronizeBuffer { buffer } => {
+            let bytes = blocks(&units, buffer.length);
+            synchronize(&buffer.core, &*buffer.allocation, buffer.offset, bytes);
+        }
+        Transfer::SynchronizeTexture { texture, mips, slices } => {
+            let layout = TextureLayout::new(&texture.shape);
+            each_slice(mips.end - mips.start, units, |slice, levels| {
+                for level in levels {
+                    let image = layout.image(mips.start + level, slices.start + slice);
+                    let end = image.offset + image.row_bytes * u64::from(image.height);
+                    synchronize(&texture.core, &*texture.allocation, texture.offset, image.offset..end);
+                }
+            });
+        }
         Transfer::FillParts { destination, value } => {
             for slice in &destination[units.start as usize..units.end as usize] {
                 memory(&*slice.body.allocation).fill(start(slice), slice.length, *value);
@@ -90,6 +109,14 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
                 region::copy_to_texture(&source, from, &destination, to);
             });
         }
+    }
+}
+
+/// Brings bytes of a resource to the CPU's copy.
+fn synchronize(core: &ResourceCore, from: &dyn Allocation, offset: u64, bytes: Range<u64>) {
+    if let Some(copy) = &core.managed {
+        let to = copy.offset + bytes.start;
+        memory(&*copy.allocation).copy_from(to, memory(from), offset + bytes.start, bytes.end - bytes.start);
     }
 }
 

@@ -38,6 +38,18 @@ pub(crate) fn write(region: &TextureRegion, texture: &Memory, linear: LinearLayo
     }
 }
 
+/// The bytes of a region's rows, from the texture's first one.
+pub(crate) fn rows(region: &TextureRegion) -> Vec<std::ops::Range<u64>> {
+    let mut rows = Vec::new();
+    for slice in region.slices.clone() {
+        let place = Place::new(region, slice);
+        let first = place.offset - region.body.offset;
+        let start = |row: u64| first + row * place.row_bytes;
+        rows.extend((0..u64::from(region.size[1])).map(|row| start(row)..start(row) + place.used_bytes));
+    }
+    rows
+}
+
 /// Copies a region into a buffer's memory, `offset` bytes from its start.
 pub(crate) fn copy_to_buffer(
     region: &TextureRegion,

@@ -1,0 +1,119 @@
+//! Managed resources: the CPU's copy, and how the bytes come from one copy to the other (rules 8.3 to 8.5).
+//!
+//! ```text
+//!   CPU copy    write ─► did_modify ─► commit ┐                  ┌─► completed ─► read
+//!   GPU copy                                  └─► kernels … ─► synchronize
+//! ```
+//!
+//! There are two copies on every device, also where one would do: a program that forgets a call sees the old bytes everywhere, and not
+//! only on a machine that its author does not have. Only published bytes move, and each only once.
+//!
+//! The CPU's copy has a name of its own in the order engine, for the guards alone: the CPU may touch its copy while kernels use theirs,
+//! and only a `synchronize` in flight stands in the way.
+use std::ops::Range;
+use std::sync::Arc;
+
+use fencepost_core::{MemoryId, ResourceDescriptor, ResourceId, ResourceShape, Tracking};
+use parking_lot::Mutex;
+
+use crate::api::device::DeviceShared;
+use crate::backend::Allocation;
+
+/// The CPU's copy of a managed resource.
+#[derive(Debug)]
+pub(crate) struct CpuCopy {
+    device: Arc<DeviceShared>,
+    memory: MemoryId,
+    /// Its name for guards.
+    pub(crate) resource: ResourceId,
+    pub(crate) allocation: Arc<dyn Allocation>,
+    /// Of the resource's first byte.
+    pub(crate) offset: u64,
+    /// Bytes of the resource that the next commit brings to the GPU.
+    published: Mutex<Intervals>,
+}
+
+impl CpuCopy {
+    /// A copy of `length` bytes, from `offset` in its memory on.
+    pub(crate) fn new(
+        device: &Arc<DeviceShared>,
+        allocation: Arc<dyn Allocation>,
+        offset: u64,
+        length: u64,
+        shape: ResourceShape,
+    ) -> Self {
+        let memory = device.submission.add_memory();
+        let resource = device.submission.add_resource(ResourceDescriptor {
+            memory,
+            bytes: 0..length,
+            shape,
+            tracking: Tracking::Untracked,
+        });
+        let device = Arc::clone(device);
+        Self { device, memory, resource, allocation, offset, published: Mutex::default() }
+    }
+
+    /// These bytes of the resource are brought to the GPU by the next commit that uses it.
+    pub(crate) fn publish(&self, bytes: Range<u64>) {
+        self.published.lock().insert(bytes);
+    }
+
+    /// Brings what was published to the GPU's copy, whose first byte is at `offset`.
+    pub(crate) fn upload(&self, to: &dyn Allocation, offset: u64) {
+        let published = std::mem::take(&mut *self.published.lock());
+        for bytes in published.0 {
+            let length = bytes.end - bytes.start;
+            let (from, into) = (self.offset + bytes.start, offset + bytes.start);
+            self.device.backend().copy(&*self.allocation, from, to, into, length);
+        }
+    }
+}
+
+impl Drop for CpuCopy {
+    fn drop(&mut self) {
+        self.device.submission.remove_resource(self.resource);
+        self.device.submission.remove_memory(self.memory);
+    }
+}
+
+/// A set of bytes as ranges that neither meet nor touch, in ascending order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Intervals(Vec<Range<u64>>);
+
+impl Intervals {
+    /// Adds bytes; ranges that meet or touch become one.
+    pub(crate) fn insert(&mut self, bytes: Range<u64>) {
+        if bytes.is_empty() {
+            return;
+        }
+        let first = self.0.partition_point(|range| range.end < bytes.start);
+        let behind = self.0.partition_point(|range| range.start <= bytes.end);
+        let start = self.0.get(first).filter(|_| first < behind).map_or(bytes.start, |range| range.start);
+        let end = if first < behind { self.0[behind - 1].end } else { bytes.end };
+        self.0.splice(first..behind, [start.min(bytes.start)..end.max(bytes.end)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn intervals_are_the_set_of_their_bytes() {
+        let mut random = Random::new(5);
+        for _ in 0..300 {
+            let (mut intervals, mut bytes) = (Intervals::default(), [false; 64]);
+            for _ in 0..random.below(24) {
+                let start = random.below(64);
+                let end = (start + random.below(9)).min(64);
+                intervals.insert(start as u64..end as u64);
+                bytes[start..end].fill(true);
+            }
+            let inside = |byte: u64| intervals.0.iter().any(|range| range.contains(&byte));
+            assert!((0..64).all(|byte| inside(byte) == bytes[byte as usize]), "{intervals:?}");
+            let apart = |pair: &[Range<u64>]| pair[0].end < pair[1].start;
+            assert!(intervals.0.windows(2).all(apart), "{intervals:?}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Managed resources: two copies, and each call that brings bytes over; without it the old bytes stay (S12, rules 8.3 to 8.8).
+use fencepost::{
+    Buffer, CommandQueue, Device, ErrorKind, PixelFormat, Region, ResourceOptions, StorageMode, Texture,
+    TextureDescriptor,
+};
+
+use crate::common::refused;
+
+const MANAGED: ResourceOptions =
+    ResourceOptions { storage_mode: StorageMode::Managed, ..ResourceOptions::SHARED };
+
+/// A queue and a managed buffer of 64 bytes.
+fn setup() -> (Device, CommandQueue, Buffer) {
+    let device = Device::cpu();
+    let queue = device.new_command_queue();
+    let buffer = device.new_buffer(64, MANAGED).expect("there is memory");
+    buffer.set_label("M");
+    (device, queue, buffer)
+}
+
+/// What the GPU has of a buffer.
+fn gpu_bytes(device: &Device, queue: &CommandQueue, buffer: &Buffer) -> Vec<u8> {
+    let copy = device.new_buffer(buffer.length(), ResourceOptions::SHARED).expect("there is memory");
+    let work = queue.command_buffer();
+    let mut blit = work.blit_command_encoder().expect("it is open");
+    blit.copy_buffer(buffer, 0, &copy, 0, buffer.length()).expect("inside");
+    blit.end_encoding();
+    work.commit().expect("nothing is held");
+    work.wait_until_completed().expect("it runs");
+    copy.read(..).expect("it has completed")
+}
+
+/// The GPU fills a part, and brings it to the CPU or not.
+fn gpu_fill(
+    queue: &CommandQueue,
+    buffer: &Buffer,
+    bytes: std::ops::Range<u64>,
+    value: u8,
+    synchronize: bool,
+) {
+    let work = queue.command_buffer();
+    let mut blit = work.blit_command_encoder().expect("it is open");
+    blit.fill_buffer(buffer, bytes, value).expect("inside");
+    if synchronize {
+        blit.synchronize(buffer).expect("it is managed");
+    }
+    blit.end_encoding();
+    work.commit().expect("nothing is held");
+    work.wait_until_completed().expect("it runs");
+}
+
+#[test]
+fn s12_only_published_bytes_reach_the_gpu() {
+    let (device, queue, buffer) = setup();
+    buffer.write(0, &[7u8; 64]).expect("nothing is in flight");
+    assert_eq!(gpu_bytes(&device, &queue, &buffer), [0; 64], "nothing was published");
+    buffer.did_modify_range(8..24).expect("inside");
+    buffer.did_modify_range(20..32).expect("inside");
+    let mut seen = [0; 64];
+    seen[8..32].fill(7);
+    assert_eq!(gpu_bytes(&device, &queue, &buffer), seen);
+    // What has been brought over is not brought over again.
+    gpu_fill(&queue, &buffer, 0..64, 9, false);
+    assert_eq!(gpu_bytes(&device, &queue, &buffer), [9; 64]);
+    assert_eq!(buffer.read::<u8>(..).expect("it has completed"), [7; 64], "the CPU's copy is its own");
+}
+
+#[test]
+fn s12_what_the_gpu_wrote_comes_by_synchronize_alone() {
+    let (_device, queue, buffer) = setup();
+    gpu_fill(&queue, &buffer, 0..16, 3, false);
+    assert_eq!(buffer.read::<u8>(..).expect("it has completed"), [0; 64]);
+    gpu_fill(&queue, &buffer, 16..32, 4, true);
+    let mut seen = [0; 64];
+    seen[..16].fill(3);
+    seen[16..32].fill(4);
+    assert_eq!(buffer.read::<u8>(..).expect("it has completed"), seen);
+}
+
+#[test]
+fn the_next_commit_that_uses_it_publishes_and_no_other() {
+    let (device, queue, buffer) = setup();
+    let other = device.new_buffer(64, ResourceOptions::SHARED).expect("there is memory");
+    let before = queue.command_buffer();
+    let mut blit = before.blit_command_encoder().expect("it is open");
+    blit.fill_buffer(&other, .., 1).expect("inside");
+    blit.end_encoding();
+    buffer.write(0, &[5u8; 4]).expect("nothing is in flight");
+    buffer.did_modify_range(0..4).expect("inside");
+    before.commit().expect("nothing is held");
+    before.wait_until_completed().expect("it runs");
+    // Still to come: what is written until then is what the GPU gets.
+    buffer.write(0, &[6u8; 4]).expect("nothing is in flight");
+    assert_eq!(gpu_bytes(&device, &queue, &buffer)[..5], [6, 6, 6, 6, 0]);
+}
+
+#[test]
+fn s12_textures_publish_as_they_are_replaced_and_come_back_image_by_image() {
+    let device = Device::cpu();
+    let queue = device.new_command_queue();
+    let shape = TextureDescriptor::new_2d_array(PixelFormat::R8Unorm, 4, 2, 2).with_mips(2);
+    let texture = device.new_texture(&shape.with_options(MANAGED)).expect("there is memory");
+    let plain = device.new_texture(&shape).expect("there is memory");
+    let read = |texture: &Texture, level: u32, slice: u32| {
+        let [width, height] = texture.level_size(level);
+        let mut bytes = vec![0; (width * height) as usize];
+        texture
+            .get_bytes(&mut bytes, u64::from(width), Region::new(0, 0, width, height), level, slice)
+            .expect("it has completed");
+        bytes
+    };
+    texture.replace_region(Region::new(1, 0, 2, 2), 0, 1, &[1, 2, 3, 4], 2).expect("inside");
+    let work = queue.command_buffer();
+    let mut blit = work.blit_command_encoder().expect("it is open");
+    blit.copy_texture(&texture, &plain).expect("the same shape");
+    let upper = texture
+        .new_texture_view_of(PixelFormat::R8Unorm, shape.texture_type, 0..1, 0..1)
+        .expect("it is there");
+    let source = device.new_buffer_with_bytes(&[8; 8], ResourceOptions::SHARED).expect("there is memory");
+    for slice in 0..2 {
+        let place = fencepost::TexturePlace { slice, ..Default::default() };
+        let rows = fencepost::BufferLayout::rows(4);
+        blit.copy_buffer_to_texture(&source, rows, &texture, place, [4, 2]).expect("inside");
+    }
+    blit.synchronize_texture(&upper, 0, 0).expect("it is managed");
+    blit.end_encoding();
+    work.commit().expect("nothing is held");
+    work.wait_until_completed().expect("it runs");
+    assert_eq!(read(&plain, 0, 1), [0, 1, 2, 0, 0, 3, 4, 0], "what was replaced, and no more");
+    assert_eq!(read(&plain, 0, 0), [0; 8]);
+    assert_eq!(read(&texture, 0, 0), [8; 8], "synchronized");
+    assert_eq!(read(&texture, 0, 1), [0, 1, 2, 0, 0, 3, 4, 0], "not synchronized");
+}
+
+#[test]
+fn the_cpu_may_touch_its_copy_while_the_gpu_uses_the_other() {
+    let (device, queue, buffer) = setup();
+    let gate = device.new_shared_event();
+    let work = queue.command_buffer();
+    work.encode_wait_for_event(&gate, 1).expect("it is open");
+    let mut blit = work.blit_command_encoder().expect("it is open");
+    blit.fill_buffer(&buffer, 0..8, 1).expect("inside");
+    blit.end_encoding();
+    let guard = buffer.write_guard(..).expect("nothing is in flight");
+    work.commit().expect("the guard holds the other copy");
+    guard.write(32, &[2u8]).expect("held");
+    drop(guard);
+    let back = queue.command_buffer();
+    let mut blit = back.blit_command_encoder().expect("it is open");
+    blit.synchronize(&buffer).expect("it is managed");
+    blit.end_encoding();
+    let guard = buffer.read_guard(..).expect("nothing is in flight");
+    refused(back.commit(), ErrorKind::GuardHeld, &["buffer `M`"]);
+    drop(guard);
+    back.commit().expect("nothing is held");
+    gate.set_signaled_value(1);
+    back.wait_until_completed().expect("it runs");
+    assert_eq!(buffer.read::<u8>(..9).expect("it has completed"), [1, 1, 1, 1, 1, 1, 1, 1, 0]);
+}
+
+#[test]
+fn what_is_not_managed_has_no_second_copy() {
+    let (device, queue, managed) = setup();
+    let shared = device.new_buffer(64, ResourceOptions::SHARED).expect("there is memory");
+    shared.set_label("S");
+    refused(shared.did_modify_range(..), ErrorKind::WrongStorageMode, &["buffer `S`", "Shared"]);
+    refused(managed.did_modify_range(60..68), ErrorKind::OutOfBounds, &["buffer `M`"]);
+    let work = queue.command_buffer();
+    let mut blit = work.blit_command_encoder().expect("it is open");
+    refused(blit.synchronize(&shared), ErrorKind::WrongStorageMode, &["buffer `S`"]);
+    let foreign = Device::cpu().new_buffer(64, MANAGED).expect("there is memory");
+    refused(blit.synchronize(&foreign), ErrorKind::WrongDevice, &[]);
+    let texture = device
+        .new_texture(&TextureDescriptor::new_2d(PixelFormat::R8Unorm, 2, 2).with_options(MANAGED))
+        .expect("there is memory");
+    refused(blit.synchronize_texture(&texture, 0, 1), ErrorKind::OutOfBounds, &["level"]);
+    refused(
+        device.new_buffer_sharing(&managed, .., Default::default()),
+        ErrorKind::Unsupported,
+        &["managed"],
+    );
+    let filled = device.new_buffer_with_bytes(&[4; 8], MANAGED).expect("there is memory");
+    blit.end_encoding();
+    work.commit().expect("nothing is held");
+    assert_eq!(gpu_bytes(&device, &queue, &filled), [4; 8], "what it is made with is in both copies");
+}
