@@ -246,7 +246,7 @@ impl Buffer {
         let range = self.range(CALL, range)?;
         let watch = &self.body.core.device.watch;
         if watch.is_on() {
-            let extent = Extent::Bytes(range.clone());
+            let extent = self.body.told(range.clone());
             watch.tell(Happening::Published(Body::Buffer(&self.body), &extent), Location::caller());
         }
         copy.publish(range);
@@ -388,13 +388,18 @@ impl BufferBody {
         }
     }
 
+    /// Bytes as those who watch know them: of a texture's words all of it, since bytes are no part of a texture.
+    fn told(&self, bytes: Range<u64>) -> Extent {
+        if matches!(self.core.home, Home::Texture(_)) { Extent::Whole } else { Extent::Bytes(bytes) }
+    }
+
     /// Tells whoever watches that the CPU has loaded bytes.
     #[inline]
     #[track_caller]
     pub(crate) fn tell_read(self: &Arc<Self>, bytes: Range<u64>) {
         let watch = &self.core.device.watch;
         if watch.is_on() {
-            watch.tell(Happening::Read(Body::Buffer(self), &Extent::Bytes(bytes)), Location::caller());
+            watch.tell(Happening::Read(Body::Buffer(self), &self.told(bytes)), Location::caller());
         }
     }
 
@@ -404,7 +409,7 @@ impl BufferBody {
     pub(crate) fn tell_write(self: &Arc<Self>, bytes: Range<u64>) {
         let watch = &self.core.device.watch;
         if watch.is_on() {
-            watch.tell(Happening::Write(Body::Buffer(self), &Extent::Bytes(bytes)), Location::caller());
+            watch.tell(Happening::Write(Body::Buffer(self), &self.told(bytes)), Location::caller());
         }
     }
 }

@@ -90,7 +90,8 @@ impl Intervals {
         let behind = self.0.partition_point(|range| range.start <= bytes.end);
         let start = self.0.get(first).filter(|_| first < behind).map_or(bytes.start, |range| range.start);
         let end = if first < behind { self.0[behind - 1].end } else { bytes.end };
-        self.0.splice(first..behind, [start.min(bytes.start)..end.max(bytes.end)]);
+        let joined = start.min(bytes.start)..end.max(bytes.end);
+        self.0.splice(first..behind, std::iter::once(joined));
     }
 }
 

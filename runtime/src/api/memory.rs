@@ -14,13 +14,23 @@ use crate::api::managed::CpuCopy;
 use crate::api::resource::{Home, ResourceCore};
 use crate::backend::Allocation;
 use crate::record::{BufferBody, TextureBody, TextureShape, TextureView};
-use crate::{Buffer, Device, Error, ResourceOptions};
+use crate::{Buffer, Device, Error, ResourceOptions, StorageMode};
 
 /// An allocation as one device sees it.
 pub(crate) struct DeviceMemory {
     device: Arc<DeviceShared>,
     name: MemoryId,
     allocation: Arc<dyn Allocation>,
+    heap: Option<HeapFacts>,
+}
+
+/// What a memory that stands for a heap is known by.
+#[derive(Clone, Debug)]
+pub(crate) struct HeapFacts {
+    pub(crate) label: String,
+    pub(crate) size: u64,
+    pub(crate) tracked: bool,
+    pub(crate) storage: StorageMode,
 }
 
 /// What lies where in a memory.
@@ -36,19 +46,25 @@ pub(crate) struct Placed<'a> {
 }
 
 impl DeviceMemory {
-    /// Zeroed memory.
-    pub(crate) fn new(device: &Device, bytes: u64) -> Result<Arc<Self>, Error> {
+    /// Zeroed memory, of a heap or of one resource and those that share it.
+    pub(crate) fn new(device: &Device, bytes: u64, heap: Option<HeapFacts>) -> Result<Arc<Self>, Error> {
         let device = &device.shared;
         let allocation = device.backend().allocate(round_up(bytes, 4))?;
         let name = device.submission.add_memory();
-        Ok(Arc::new(Self { device: Arc::clone(device), name, allocation }))
+        Ok(Arc::new(Self { device: Arc::clone(device), name, allocation, heap }))
     }
 
     /// The same bytes for another device of the same backend. What one device orders, the other knows nothing of.
     pub(crate) fn seen_by(&self, device: &Device) -> Arc<Self> {
         let device = &device.shared;
         let name = device.submission.add_memory();
-        Arc::new(Self { device: Arc::clone(device), name, allocation: Arc::clone(&self.allocation) })
+        let (allocation, heap) = (Arc::clone(&self.allocation), self.heap.clone());
+        Arc::new(Self { device: Arc::clone(device), name, allocation, heap })
+    }
+
+    /// Its name in the order of work, and what it is known by, where it stands for a heap.
+    pub(crate) fn heap(&self) -> Option<(MemoryId, &HeapFacts)> {
+        self.heap.as_ref().map(|heap| (self.name, heap))
     }
 
     pub(crate) fn allocation(&self) -> &dyn Allocation {

@@ -40,7 +40,7 @@ pub(crate) use encoder::EncoderCore;
 pub(crate) use fence::FenceBody;
 pub(crate) use heap::HeapShared;
 pub(crate) use label::Label;
-pub(crate) use memory::{DeviceMemory, Placed};
+pub(crate) use memory::{DeviceMemory, HeapFacts, Placed};
 pub(crate) use queue::QueueShared;
 pub(crate) use render_encoder::RenderCommandEncoder;
 pub(crate) use resource::{Home, ResourceCore};

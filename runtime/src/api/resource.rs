@@ -38,9 +38,9 @@ pub(crate) enum Home {
     /// An allocation of its own, maybe seen by other devices too.
     Own(Arc<OwnMemory>),
     /// A place in a memory that others share.
-    Memory(#[expect(dead_code, reason = "held, so that it lives as long")] Arc<DeviceMemory>),
+    Memory(Arc<DeviceMemory>),
     /// All of a texture, seen as words: the name is the texture's.
-    Texture(#[expect(dead_code, reason = "held, so that it lives as long")] Arc<TextureBody>),
+    Texture(Arc<TextureBody>),
     /// A place on a heap.
     Heap { heap: Arc<HeapShared>, place: Range<u64>, state: Arc<PlaceState> },
 }

@@ -16,7 +16,7 @@ use fencepost_core::{FenceId, MemoryId, QueueId, ResourceId};
 
 use super::names::Names;
 use super::{Body, Gone};
-use crate::api::{FenceBody, HeapShared, Home, QueueShared, ResourceCore};
+use crate::api::{FenceBody, HeapFacts, HeapShared, Home, QueueShared, ResourceCore};
 use crate::record::{Recording, TextureShape, Transfer};
 use crate::signal::EventBody;
 use crate::submit::CommandBufferState;
@@ -106,6 +106,14 @@ impl Ledger {
         device: DeviceIndex,
         body: Body<'_>,
     ) -> ResourceIndex {
+        // A texture seen as words is the texture.
+        let body = match body {
+            Body::Buffer(words) => match &words.core.home {
+                Home::Texture(texture) => Body::Texture(texture),
+                _ => body,
+            },
+            Body::Texture(_) => body,
+        };
         let (resource, core) = match body {
             Body::Buffer(body) => (body.resource, &body.core),
             Body::Texture(body) => (body.resource, &body.core),
@@ -119,7 +127,18 @@ impl Ledger {
             Body::Texture(body) => ("texture", texture(&body.shape)),
         };
         let placement = match &core.home {
-            Home::Own(_) | Home::Memory(_) | Home::Texture(_) => Placement::Own,
+            Home::Own(_) | Home::Texture(_) => Placement::Own,
+            Home::Memory(memory) => match memory.heap() {
+                Some((name, facts)) => {
+                    let heap = self.memory(declare, device, name, facts);
+                    let offset = match body {
+                        Body::Buffer(body) => body.offset,
+                        Body::Texture(body) => body.offset,
+                    };
+                    Placement::Heap { heap, offset }
+                }
+                None => Placement::Own,
+            },
             Home::Heap { heap, place, .. } => {
                 Placement::Heap { heap: self.heap(declare, device, heap), offset: place.start }
             }
@@ -148,6 +167,23 @@ impl Ledger {
                 tracked: heap.whole.is_some(),
                 storage: storage(heap.options.storage_mode),
             };
+            Known { index: declare.heap(declaration), name }
+        })
+    }
+
+    fn memory(
+        &mut self,
+        declare: &mut impl Declare,
+        device: DeviceIndex,
+        memory: MemoryId,
+        facts: &HeapFacts,
+    ) -> HeapIndex {
+        let names = &mut self.heap_names;
+        index(&mut self.heaps, (device, memory), || {
+            let name = names.name(&facts.label, "heap");
+            let (size, tracked) = (facts.size, facts.tracked);
+            let declaration =
+                HeapDeclaration { name: name.clone(), size, tracked, storage: storage(facts.storage) };
             Known { index: declare.heap(declaration), name }
         })
     }
@@ -403,6 +439,9 @@ const fn storage(mode: crate::StorageMode) -> StorageMode {
 /// What a resource asks for, as far as it is not what its home gives it anyway.
 fn tracking(core: &ResourceCore) -> TrackingMode {
     let home = match &core.home {
+        Home::Memory(memory) if memory.heap().is_some_and(|(_, heap)| !heap.tracked) => {
+            HazardTrackingMode::Untracked
+        }
         Home::Own(_) | Home::Memory(_) | Home::Texture(_) => HazardTrackingMode::Tracked,
         Home::Heap { heap, .. } => heap.options.hazard_tracking_mode,
     };

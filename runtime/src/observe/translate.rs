@@ -204,7 +204,7 @@ impl<'a> Translation<'a> {
                 Some(Part { resource, .. }),
                 _,
             ) => ("synchronize", Work::Synchronize { resource }),
-            (Some(Transfer::FillBuffer { value, .. }), _, Some(to)) => {
+            (Some(Transfer::FillBuffer { value, .. } | Transfer::FillParts { value, .. }), _, Some(to)) => {
                 ("fill", Work::Fill { to, value: *value })
             }
             (Some(Transfer::GenerateMipmaps { texture }), Some(from), Some(to)) => {

@@ -104,39 +104,43 @@ impl Recorder {
         let index = self.recording.buffers.len() as u32;
         self.recording.buffers.push(Arc::clone(body));
         *seen = (name, index);
-        if body.core.managed.is_some() {
-            self.recording.managed.push(ManagedBody::Buffer(Arc::clone(body)));
-        }
+        self.manage_buffer(body);
         index
     }
 
     /// Keeps the managed resources of a transfer.
     pub(crate) fn keep_managed(&mut self, transfer: &Transfer) {
-        let (buffers, textures): ([Option<&Arc<BufferBody>>; 2], [Option<&Arc<TextureBody>>; 2]) =
-            match transfer {
-                Transfer::CopyBuffer { source, destination } => {
-                    ([Some(&source.body), Some(&destination.body)], [None; 2])
-                }
-                Transfer::CopyBufferToTexture { source, destination, .. } => {
-                    ([Some(&source.body), None], [Some(&destination.body), None])
-                }
-                Transfer::CopyTextureToBuffer { source, destination, .. } => {
-                    ([Some(&destination.body), None], [Some(&source.body), None])
-                }
-                Transfer::CopyTexture { source, destination } => {
-                    ([None; 2], [Some(&source.body), Some(&destination.body)])
-                }
-                Transfer::FillBuffer { destination, .. } => ([Some(&destination.body), None], [None; 2]),
-                Transfer::SynchronizeBuffer { buffer } => ([Some(buffer), None], [None; 2]),
-                Transfer::SynchronizeTexture { texture, .. } => ([None; 2], [Some(texture), None]),
-                Transfer::GenerateMipmaps { texture } => ([None; 2], [Some(&texture.body), None]),
-                // Whoever records these keeps each buffer.
-                Transfer::CopyParts { .. } | Transfer::FillParts { .. } => ([None; 2], [None; 2]),
-            };
-        for body in buffers.into_iter().flatten().filter(|body| body.core.managed.is_some()) {
+        match transfer {
+            Transfer::CopyBuffer { source, destination } => {
+                self.manage_buffer(&source.body);
+                self.manage_buffer(&destination.body);
+            }
+            Transfer::CopyBufferToTexture { source: buffer, destination: texture, .. }
+            | Transfer::CopyTextureToBuffer { source: texture, destination: buffer, .. } => {
+                self.manage_buffer(&buffer.body);
+                self.manage_texture(&texture.body);
+            }
+            Transfer::CopyTexture { source, destination } => {
+                self.manage_texture(&source.body);
+                self.manage_texture(&destination.body);
+            }
+            Transfer::FillBuffer { destination, .. } => self.manage_buffer(&destination.body),
+            Transfer::SynchronizeBuffer { buffer } => self.manage_buffer(buffer),
+            Transfer::SynchronizeTexture { texture, .. } => self.manage_texture(texture),
+            Transfer::GenerateMipmaps { texture } => self.manage_texture(&texture.body),
+            // Whoever records these keeps each buffer.
+            Transfer::CopyParts { .. } | Transfer::FillParts { .. } => {}
+        }
+    }
+
+    fn manage_buffer(&mut self, body: &Arc<BufferBody>) {
+        if body.core.managed.is_some() {
             self.recording.managed.push(ManagedBody::Buffer(Arc::clone(body)));
         }
-        for body in textures.into_iter().flatten().filter(|body| body.core.managed.is_some()) {
+    }
+
+    fn manage_texture(&mut self, body: &Arc<TextureBody>) {
+        if body.core.managed.is_some() {
             self.recording.managed.push(ManagedBody::Texture(Arc::clone(body)));
         }
     }
@@ -150,9 +154,7 @@ impl Recorder {
         }
         textures.push(view.clone());
         let index = (textures.len() - 1) as u32;
-        if view.body.core.managed.is_some() {
-            self.recording.managed.push(ManagedBody::Texture(Arc::clone(&view.body)));
-        }
+        self.manage_texture(&view.body);
         index
     }
 

@@ -11,7 +11,7 @@ use fencepost_core::program::{
 };
 
 use super::kernel::Kernel;
-use crate::api::{DeviceMemory, Placed};
+use crate::api::{DeviceMemory, HeapFacts, Placed};
 use crate::backend::Allocation;
 use crate::error::ReplayError;
 use crate::record::{TextureShape, TextureView};
@@ -190,7 +190,15 @@ impl<'a> Memories<'a> {
         }
         let view = match &self.made[index] {
             Some(made) => made.seen_by(device),
-            None => DeviceMemory::new(device, self.sizes[index])?,
+            None => {
+                let heap = self.program.heaps.get(index).map(|heap| HeapFacts {
+                    label: heap.name.clone(),
+                    size: heap.size,
+                    tracked: heap.tracked,
+                    storage: options(heap.storage).storage_mode,
+                });
+                DeviceMemory::new(device, self.sizes[index], heap)?
+            }
         };
         self.made[index].get_or_insert_with(|| Arc::clone(&view));
         self.views.insert((index, owner), Arc::clone(&view));
@@ -253,10 +261,14 @@ fn resources(program: &Program, devices: &[Device], start: Start) -> Result<Vec<
         let length = program.byte_size(resource);
         let memory = memories.memory(resource)?;
         let copy = memories.copy(resource)?;
+        let tracking = tracking(program, resource);
         let placed = Placed {
             offset: memories.places[resource.index()].1,
-            options: options(declared.storage),
-            tracking: tracking(program, resource),
+            options: match tracking {
+                Tracking::Untracked => options(declared.storage).untracked(),
+                Tracking::Tracked | Tracking::WithHeap => options(declared.storage).tracked(),
+            },
+            tracking,
             label: &declared.name,
             copy: copy.as_ref(),
         };

@@ -150,7 +150,7 @@ fn the_cpu_may_touch_its_copy_while_the_gpu_uses_the_other() {
     blit.synchronize(&buffer).expect("it is managed");
     blit.end_encoding();
     let guard = buffer.read_guard(..).expect("nothing is in flight");
-    refused(back.commit(), ErrorKind::GuardHeld, &["buffer `M`"]);
+    refused(back.commit(), ErrorKind::InFlight, &["buffer `M`"]);
     drop(guard);
     back.commit().expect("nothing is held");
     gate.set_signaled_value(1);

@@ -1,5 +1,7 @@
 //! Queues: X6, and what their own order does not give.
-use super::{Scene, right, wrong};
+use fencepost::Stages;
+
+use super::{Scene, right, wrong, wrong_values};
 
 #[test]
 fn x6_a_reserved_place_holds_back_what_is_behind_it() {
@@ -53,15 +55,38 @@ fn buffers_of_one_queue_only_start_in_order() {
     wrong(s.p, ["P1.c1", "P2.c2"]);
 }
 
-#[test]
-fn s5_render_passes_are_judged_but_not_run_here() {
+/// A pass that draws to a texture, and one whose fragments read it.
+fn s5(between: impl FnOnce(&mut fencepost::replay::program::PassBuilder)) -> Scene {
+    use fencepost::replay::program::{Attachment, LoadAction, StoreAction, TextureOptions};
     let mut s = Scene::explicit();
+    let [t, u] = ["T", "U"].map(|name| s.p.texture(name, 16, 16, TextureOptions::default()));
+    let color = |texture: fencepost::replay::program::ResourceIndex| {
+        vec![Attachment { texture: texture.whole(), load: LoadAction::Clear, store: StoreAction::Store }]
+    };
     s.commit("cb", |items, [a, ..]| {
-        items.render("R1", Vec::new(), |pass| {
-            pass.draw("d1", [a], super::NONE);
+        items.render("R1", color(t), |pass| {
+            pass.draw("d1", [a], [a]).draw("d2", super::NONE, [a]);
+        });
+        items.render("R2", color(u), |pass| {
+            between(pass);
+            pass.draw("d3", super::NONE, [t]);
         });
     });
-    let error = fencepost::replay::run(&s.p.build(), &fencepost::replay::Options::default()).unwrap_err();
-    assert_eq!(error.kind(), fencepost::ErrorKind::Unsupported);
-    assert!(error.to_string().contains("`R1` is a render pass"), "{error}");
+    s
+}
+
+#[test]
+fn s5_a_pass_that_samples_what_another_one_drew() {
+    let s = s5(|pass| {
+        pass.consumer_barrier(Stages::FRAGMENT, Stages::FRAGMENT);
+    });
+    right(s.p, &[], &[]);
+}
+
+#[test]
+fn s5_vertices_do_not_wait_for_fragments() {
+    let s = s5(|pass| {
+        pass.consumer_barrier(Stages::VERTEX, Stages::VERTEX);
+    });
+    wrong_values(s.p.build());
 }
