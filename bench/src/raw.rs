@@ -4,6 +4,7 @@
 //! worker ends soon.
 
 use std::error::Error;
+use std::time::{Duration, Instant};
 
 use ash::vk;
 
@@ -103,6 +104,51 @@ impl Raw {
         // SAFETY: the command buffer is being recorded.
         unsafe { self.device.end_command_buffer(commands) }?;
         Ok(())
+    }
+
+    /// Records so many one-workgroup dispatches into the first command buffer, each behind a barrier for the one before if
+    /// asked for, and submits it. The time until the call for submission returns, and then the wait for its end.
+    ///
+    /// # Errors
+    /// Whatever the driver says.
+    pub fn chain(&self, dispatches: u32, barriers: bool) -> Outcome<Duration> {
+        let start = Instant::now();
+        let commands = *self.commands.first().ok_or("no command buffer")?;
+        let begin = vk::CommandBufferBeginInfo::default().flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
+        // SAFETY: the command buffer is idle and its pool allows it to be begun again.
+        unsafe { self.device.begin_command_buffer(commands, &begin) }?;
+        let (point, sets) = (vk::PipelineBindPoint::COMPUTE, [self.set]);
+        // SAFETY: the command buffer is being recorded; the pipeline is a compute pipeline.
+        unsafe { self.device.cmd_bind_pipeline(commands, point, self.pipeline) };
+        let stage = vk::PipelineStageFlags::COMPUTE_SHADER;
+        let access = vk::AccessFlags::SHADER_READ | vk::AccessFlags::SHADER_WRITE;
+        let memory = [vk::MemoryBarrier::default().src_access_mask(access).dst_access_mask(access)];
+        for number in 0..dispatches {
+            if barriers && number > 0 {
+                let none = vk::DependencyFlags::empty();
+                // SAFETY: compute stages and their accesses are what this queue has.
+                unsafe {
+                    self.device.cmd_pipeline_barrier(commands, stage, stage, none, &memory, &[], &[]);
+                }
+            }
+            // SAFETY: the set has the layout that the pipeline was made with.
+            unsafe { self.device.cmd_bind_descriptor_sets(commands, point, self.layout, 0, &sets, &[]) };
+            // SAFETY: pipeline and set are bound; one workgroup is within every limit.
+            unsafe { self.device.cmd_dispatch(commands, 1, 1, 1) };
+        }
+        // SAFETY: the command buffer is being recorded.
+        unsafe { self.device.end_command_buffer(commands) }?;
+        let commands = [commands];
+        let submit = vk::SubmitInfo::default().command_buffers(&commands);
+        // SAFETY: the command buffer is recorded and idle; the fence is unsignaled and used by this submission alone.
+        unsafe { self.device.queue_submit(self.queue, &[submit], self.fence) }?;
+        let time = start.elapsed();
+        let fences = [self.fence];
+        // SAFETY: the fence belongs to this device.
+        unsafe { self.device.wait_for_fences(&fences, true, u64::MAX) }?;
+        // SAFETY: nothing in flight uses the fence: it was waited for just now.
+        unsafe { self.device.reset_fences(&fences) }?;
+        Ok(time)
     }
 
     /// The first word of the buffer.

@@ -4,11 +4,12 @@ mod kernels;
 mod plan;
 mod record;
 mod tiny;
+mod validate;
 
 use std::process::ExitCode;
 
 /// Every group by name.
-pub(crate) const NAMES: [&str; 4] = ["record", "plan", "tiny", "kernels"];
+pub(crate) const NAMES: [&str; 5] = ["record", "plan", "tiny", "validate", "kernels"];
 
 /// Runs a group; false where there is none of that name.
 pub(crate) fn run(name: &str) -> bool {
@@ -17,6 +18,7 @@ pub(crate) fn run(name: &str) -> bool {
         "plan" => plan::run(),
         "record" => record::run(),
         "tiny" => tiny::run(),
+        "validate" => validate::run(),
         _ => return false,
     }
     true
@@ -26,6 +28,7 @@ pub(crate) fn run(name: &str) -> bool {
 pub(crate) fn worker(name: &str, rest: &[String]) -> ExitCode {
     match name.split('-').next() {
         Some("tiny") => tiny::worker(name, rest),
+        Some("validate") => validate::worker(rest),
         _ => ExitCode::from(2),
     }
 }

@@ -336,10 +336,17 @@ impl Clocks {
     }
 
     /// Whether the latest predecessor follows the others and shows all that they show.
-    fn stands_for_all(&self, latest: &Handle, others: &[Handle]) -> bool {
+    pub(super) fn stands_for_all(&self, latest: &Handle, others: &[Handle]) -> bool {
         others.iter().all(|other| {
-            latest.reach.contains(other.reach)
-                && self.point(other.node).is_some_and(|other| self.is_before(other, latest.node))
+            let Some(point) = self.point(other.node) else { return false };
+            let marks = self.marks(point, latest.node);
+            // What is visible to the latest brings along all that is before it.
+            let shown = |kind, mark| {
+                !other.reach.contains(kind) || latest.reach.contains(kind) || mark > point.number
+            };
+            marks.ordered > point.number
+                && shown(Reach::BUFFERS, marks.buffers)
+                && shown(Reach::TEXTURES, marks.textures)
         })
     }
 

@@ -42,7 +42,7 @@ impl Engine {
         nodes.extend(self.graph.gather(&mut self.edges, Reach::NONE, None).map(|handle| handle.node));
     }
 
-    pub(super) const fn is_for_judging(&self) -> bool {
+    pub(crate) const fn is_for_judging(&self) -> bool {
         self.graph.is_for_judging()
     }
 

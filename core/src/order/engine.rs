@@ -73,6 +73,13 @@ impl Engine {
         Self::make(true, false)
     }
 
+    /// The same for who plays once: nodes have other names than in a play with other waits.
+    pub(crate) fn for_judging_once() -> Self {
+        let mut engine = Self::for_judging();
+        engine.graph.shortens = true;
+        engine
+    }
+
     fn make(clocks: bool, plans: bool) -> Self {
         Self {
             graph: Graph::new(clocks, plans),

@@ -17,7 +17,7 @@
 //!
 //! Readers may be many with nothing between them. Those of one pass and stage with no primitive between them, on an explicit
 //! queue, are a *crowd*: whatever comes before or after one of them comes before or after all. A few of a crowd are
-//! remembered and told. Of accesses that nothing orders, whether of a crowd or not, no more than some hundreds are
+//! remembered and told. Of accesses that nothing orders, whether of a crowd or not, no more than a hundred or so are
 //! remembered: a frontier is bounded.
 //!
 //! Attachments are written in the order of the draws, pixel by pixel, with no synchronization (rule 1.3.7): within a
@@ -187,4 +187,4 @@ const CROWD_MOST: usize = 16;
 /// Beyond this many accesses that race on the same bytes, the oldest are let go once they have been told.
 const RACING_MOST: usize = 64;
 /// More accesses of the same bytes that nothing orders are not remembered: the older half is let go.
-const UNORDERED_MOST: usize = 256;
+const UNORDERED_MOST: usize = 128;

@@ -296,6 +296,15 @@ pub(crate) fn play_document<W: Watch>(
     watch: impl Fn() -> W,
 ) -> (Machine, W) {
     let mut resolved = Resolved::default();
+    if engine().is_for_judging() {
+        // Nearly always one round is enough, and one round is all that such an engine can do.
+        let (mut machine, mut watch) =
+            (Machine::for_document(script, Engine::for_judging_once(), Resolved::default()), watch());
+        machine.play(script, &mut watch);
+        if machine.narrowed().is_none() {
+            return (machine, watch);
+        }
+    }
     loop {
         let (mut machine, mut watch) = (Machine::for_document(script, engine(), resolved), watch());
         machine.play(script, &mut watch);

@@ -25,7 +25,7 @@
 //! something new as soon as nothing that is remembered names it any more. Of the past is remembered what a later call
 //! may still clash with or wait for: for each byte its last write and the reads since, for each queue, fence, event and
 //! thread what would follow it. The rest goes, in sweeps that come when memory has doubled. Some things are bounded on top of
-//! that, at the price of a finding in rare cases: some hundreds of accesses of one byte that nothing orders, the last 64 raises
+//! that, at the price of a finding in rare cases: a hundred or so accesses of one byte that nothing orders, the last 64 raises
 //! of an event and more. Explanations of stale accesses name the primitive as long as it is remembered.
 mod shelf;
 mod sweep;
@@ -127,7 +127,7 @@ impl Online {
     pub fn new() -> Self {
         Self {
             program: Program::default(),
-            machine: Machine::new(Engine::for_judging()),
+            machine: Machine::new(Engine::for_judging_once()),
             judge: Judge::default(),
             queues: Shelf::default(),
             heaps: Shelf::default(),
