@@ -80,7 +80,7 @@ pub(crate) fn dot(text: &str) -> Result<(), String> {
                 _ => {}
             }
         }
-        plain.push_str("Q");
+        plain.push('Q');
     }
     let mut open = Vec::new();
     for letter in plain.chars().filter(|letter| "{}[]".contains(*letter)) {
