@@ -102,7 +102,7 @@ fn every_program_is_drawn_with_all_texts_free() {
         let order = Order::of(&program).expect("a program that names what is there");
         let findings = validate_order(&program, &order);
         let timeline = Timeline::of_checked(&program, &order, &findings);
-        if timeline.bars.len() > 300 {
+        if timeline.bars.len() > 150 {
             continue; // The tables of thousands of cases are for machines.
         }
         let faults = faults(&Picture::of(&timeline, &name));
