@@ -5,7 +5,7 @@
 //! free places queue up, so that a place returns as late as possible.
 use std::collections::VecDeque;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Slots<T> {
     places: Vec<(u8, Option<T>)>,
     free: VecDeque<u32>,

@@ -10,6 +10,7 @@ mod replay;
 mod resource;
 mod shader;
 mod submit;
+mod validation;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(crate) use encode::EncodeError;
 pub(crate) use replay::ReplayError;
 pub(crate) use resource::ResourceError;
 pub(crate) use submit::{SubmitError, part};
+pub(crate) use validation::ValidationError;
 
 /// What went wrong, and whose fault it is.
 ///
@@ -119,6 +121,8 @@ pub enum ErrorKind {
     DeviceLost,
     /// A file cannot be written.
     File,
+    /// The commit would race or misuse something, and the device [denies](crate::Validation::Deny) such commits.
+    Validation,
 }
 
 /// A cause that knows its kind. Each room has an enum of its own below `error/`.
@@ -135,6 +139,14 @@ impl Error {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         self.inner.fault
+    }
+
+    /// What is wrong with a commit, where validation has refused it.
+    pub fn finding(&self) -> Option<&crate::validation::Finding> {
+        match self.inner.cause.downcast_ref::<ValidationError>() {
+            Some(ValidationError::Denied { finding }) => Some(finding),
+            None => None,
+        }
     }
 
     /// An error whose text belongs to nobody else.

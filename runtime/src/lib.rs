@@ -65,6 +65,7 @@ pub mod replay;
 mod shader;
 mod signal;
 mod submit;
+pub mod validation;
 
 pub use bytemuck::Pod;
 pub use fencepost_core::{BarrierScope, QueueMode, Stage, Stages, Visibility};
@@ -83,6 +84,7 @@ pub use crate::api::{
 pub use crate::error::{Error, ErrorKind, Fault};
 pub use crate::shader::{Function, HostBinding, HostBuffer, HostContext, ShaderError, ShaderErrorKind, lane};
 pub use crate::signal::{SharedEventListener, Signaled};
+pub use crate::validation::Validation;
 
 /// The examples of the README and of the manual compile and run.
 #[cfg(doctest)]
@@ -100,4 +102,5 @@ mod pages {
     page!(Fences, "../../docs/manual/fences.md");
     page!(Events, "../../docs/manual/events.md");
     page!(CpuSide, "../../docs/manual/cpu-side.md");
+    page!(Validation, "../../docs/manual/validation.md");
 }

@@ -32,7 +32,7 @@ use crate::{NodeId, ResourceId};
 
 /// What an engine remembers of its live nodes to answer questions about them. Made by
 /// [`Engine::with_clocks`](crate::Engine::with_clocks).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Clocks {
     /// The node of `records[0]`.
     pub(super) base: NodeId,
@@ -61,7 +61,7 @@ pub(crate) struct Point {
     pub(crate) number: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) kind: NodeKind,
     pub(super) edges: SmallVec<[Handle; 2]>,
@@ -76,14 +76,14 @@ pub(super) struct Record {
     pub(super) after: [Option<Arc<Clock>>; 2],
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Chain {
     /// One more than the last node's number.
     pub(super) end: u64,
     pub(super) is_free: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Clock {
     /// Sorted by chain.
     pub(super) entries: SmallVec<[Entry; 4]>,
@@ -118,7 +118,7 @@ pub(super) struct Named {
 }
 
 /// A table by chain in which clocks are joined.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Join {
     marks: Vec<Marks>,
     touched: Vec<u32>,

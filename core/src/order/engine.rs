@@ -38,7 +38,7 @@ use crate::{Access, FenceId, MemoryId, NodeId, PassId, QueueId, ResourceId, Site
 /// assert_eq!(predecessors(dispatch), [copy]);
 /// assert_eq!(predecessors(other), []);
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Engine {
     pub(super) graph: Graph,
     pub(super) queues: Slots<Queue>,

@@ -17,14 +17,14 @@ use super::link::{Handle, Primitive, Reach};
 use super::queue::{Class, Hold};
 use crate::{Engine, FenceId, NodeId, PassId, QueueId, Stages};
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Fence {
     captures: Vec<Capture>,
     /// How many updates there have been.
     updates: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Capture {
     /// Counted from the fence's first.
     update: u64,

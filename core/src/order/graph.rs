@@ -10,7 +10,7 @@ use super::link::{Handle, Link, Reach};
 use crate::plan::{NodeKind, Plan, PlanNode};
 use crate::{NodeId, ResourceId};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Graph {
     next: NodeId,
     /// Everything below has completed.

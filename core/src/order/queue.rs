@@ -20,7 +20,7 @@ use super::link::{Handle, Reach};
 use crate::{Access, FenceId, NodeId, PassId, Stage, Stages};
 
 /// Handles that later items of a stage wait for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Holds(Vec<Hold>);
 
 /// One of them, with what it covers.
@@ -44,7 +44,7 @@ pub(super) enum Class {
 }
 
 /// What a queue knows of one stage.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct StageScope {
     /// Of all later items.
     pub(super) holds: Holds,
@@ -65,7 +65,7 @@ pub(super) struct StageScope {
 }
 
 /// What the open pass knows of one stage.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct PassScope {
     pub(super) holds: Holds,
     prefix: Option<Handle>,
@@ -77,7 +77,7 @@ pub(super) struct PassScope {
 }
 
 /// A queue of an engine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Queue {
     pub(super) tracked: bool,
     pub(super) pass: PassId,

@@ -25,7 +25,7 @@ use crate::slots::Slots;
 use crate::{Access, AccessKind, Extent, MemoryId, NodeId, PassId, ResourceId, Site, Stage};
 
 /// All that is tracked on a device.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tracker {
     resources: Slots<(ResourceDescriptor, Spans)>,
     /// Heaps, each as one unit.
@@ -56,7 +56,7 @@ enum Tracked {
 }
 
 /// Spans that cover what has been used so far, sorted, without overlap.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Spans {
     list: Vec<Span>,
     /// Beyond this many, spans are searched for what may be joined or dropped.
@@ -434,7 +434,7 @@ impl Uses {
 }
 
 /// The list gathered last, as it was and as it is.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Gathered {
     from: Uses,
     to: Uses,

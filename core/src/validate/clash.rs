@@ -9,7 +9,7 @@ use crate::program::{Program, ResourceIndex, Shape};
 use crate::{Conflict, Extent};
 
 /// Watches the deeds of a program for races and stale accesses.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Clashes {
     pub(super) history: History,
 }

@@ -32,7 +32,7 @@ use crate::AccessKind;
 use crate::order::Known;
 
 /// What is known of all memories.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct History {
     memories: Vec<Spans<Frontier>>,
 }

@@ -10,7 +10,7 @@ use crate::order::{Known, Played, Script, Watch};
 use crate::program::{CommandBufferIndex, Program, ResourceIndex};
 
 /// What the detectors know, and what they have found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Judge {
     pub(super) layout: Layout,
     pub(super) walker: Walker,

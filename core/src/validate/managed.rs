@@ -21,7 +21,7 @@ use crate::program::{Locus, Part, Shape, Step, Work};
 use crate::{Extent, NodeId};
 
 /// Watches the deeds of a program for copies that differ.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Copies {
     memories: Vec<Spans<State>>,
 }

@@ -3,7 +3,7 @@ use core::ops::Range;
 use std::collections::BTreeMap;
 
 /// A value for every byte of one memory; the default where nothing was noted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Spans<T> {
     /// By first byte; each with its end. They do not overlap.
     list: BTreeMap<u64, (u64, T)>,

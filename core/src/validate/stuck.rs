@@ -15,7 +15,7 @@ use crate::program::{
 use crate::{Moment, Order};
 
 /// How far a play has come.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
     /// For every step, the last step before it on its thread; the step that starts the thread for the first.
     pub(super) previous: Vec<Option<u32>>,

@@ -11,7 +11,7 @@ use crate::program::{Placement, Program, ResourceIndex, Shape};
 use crate::{AccessKind, Extent};
 
 /// Watches the deeds of a program for undefined reads.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Initialization {
     /// For every byte of every heap, the resource that wrote it last.
     owners: Vec<Spans<Option<ResourceIndex>>>,

@@ -105,7 +105,7 @@ impl Mark {
 }
 
 /// Where every resource lies.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Layout {
     places: Vec<Place>,
     memories: usize,
@@ -273,7 +273,7 @@ pub(super) fn walk<'a>(script: Script<'a>, order: &Order, layout: &Layout, mut v
 }
 
 /// Makes deeds of what is played.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Walker {
     serial: u64,
     pass: u64,

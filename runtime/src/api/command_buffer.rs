@@ -389,14 +389,18 @@ impl CommandBuffer {
 
     /// When its first command started, since the device was made; `None` before the end and where nothing ran.
     #[doc(alias = "GPUStartTime")]
+    #[track_caller]
     pub fn gpu_start_time(&self) -> Option<Duration> {
-        self.shared.times().map(|(start, _)| Duration::from_nanos(start))
+        let (start, _) = self.shared.times()?;
+        Some(Duration::from_nanos(start))
     }
 
     /// When its last command ended, since the device was made; `None` before the end and where nothing ran.
     #[doc(alias = "GPUEndTime")]
+    #[track_caller]
     pub fn gpu_end_time(&self) -> Option<Duration> {
-        self.shared.times().map(|(_, end)| Duration::from_nanos(end))
+        let (_, end) = self.shared.times()?;
+        Some(Duration::from_nanos(end))
     }
 
     /// Whether it was asked to keep what it uses.
@@ -579,8 +583,13 @@ impl CommandBufferShared {
         Err(EncodeError::WrongMode { call, belongs, object, is, mend }.into())
     }
 
+    /// Who has times knows that it has ended.
+    #[track_caller]
     fn times(&self) -> Option<(u64, u64)> {
-        self.tracked.as_ref().and_then(|(_, state)| state.times())
+        let (_, state) = self.tracked.as_ref()?;
+        let times = state.times()?;
+        self.device.watch.tell(Happening::Completed(state), Location::caller());
+        Some(times)
     }
 
     /// Why a call that needs an open buffer without an encoder cannot go on.

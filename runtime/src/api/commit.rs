@@ -120,7 +120,12 @@ impl Commit {
     }
 
     /// What is known so far; final once the group has ended.
+    #[track_caller]
     pub fn feedback(&self) -> CommitFeedback {
+        // Who sees the end may act on what has ended.
+        if self.states.iter().all(|state| state.has_ended()) {
+            self.tell_completed(Location::caller());
+        }
         feedback(&self.states)
     }
 

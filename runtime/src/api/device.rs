@@ -11,6 +11,7 @@ use crate::error::{EncodeError, ResourceError};
 use crate::observe::Watch;
 use crate::record::RecordingPool;
 use crate::submit::Submission;
+use crate::validation::{self, Validation, Validator};
 use crate::{
     Buffer, CommandBuffer, CommandQueue, CommandQueueDescriptor, ComputePipelineState, CpuOptions, Error,
     Event, Fence, Function, HazardTrackingMode, HeapDescriptor, Library, Pod, QueueMode, ResourceOptions,
@@ -40,6 +41,8 @@ pub(crate) struct DeviceShared {
     pub(crate) pool: Arc<RecordingPool>,
     /// Where what happens is told.
     pub(crate) watch: Arc<Watch>,
+    /// Absent where validation is off.
+    pub(crate) validator: Option<Arc<Validator>>,
     pub(crate) name: String,
 }
 
@@ -92,8 +95,50 @@ impl Device {
     pub fn cpu_with(options: CpuOptions) -> Self {
         let submission = Submission::new(backend::open_cpu(options));
         let name = submission.backend().name();
-        Self {
-            shared: Arc::new(DeviceShared { submission, pool: Arc::default(), watch: Arc::default(), name }),
+        let watch = Arc::<Watch>::default();
+        let validator = Validator::attach(&watch, &name, validation::mode(options.validation));
+        let pool = Arc::default();
+        Self { shared: Arc::new(DeviceShared { submission, pool, watch, validator, name }) }
+    }
+
+    /// Whether it looks for races and misuse, and what it does about them.
+    pub fn validation(&self) -> Validation {
+        match &self.shared.validator {
+            None => Validation::Off,
+            Some(validator) if validator.denies() => Validation::Deny,
+            Some(_) => Validation::Report,
+        }
+    }
+
+    /// Calls `handler` with every finding of validation from now on, in place of the one before; without one, findings go to the `log`
+    /// crate. It is called on the thread whose call showed the finding, before that call returns, and with no lock held. Where
+    /// validation is off, it is never called.
+    ///
+    /// ```
+    /// use fencepost::{CpuOptions, Device, ResourceOptions, Validation};
+    /// use std::sync::mpsc;
+    ///
+    /// let device = Device::cpu_with(CpuOptions { validation: Some(Validation::Report), ..Default::default() });
+    /// let (sender, found) = mpsc::channel();
+    /// device.set_validation_handler(move |finding| { sender.send(finding.to_string()).ok(); });
+    ///
+    /// let numbers = device.new_buffer(64, ResourceOptions::SHARED)?;
+    /// numbers.set_label("numbers");
+    /// let work = device.new_command_queue().command_buffer();
+    /// let mut blit = work.blit_command_encoder()?;
+    /// blit.fill_buffer(&numbers, .., 7)?;
+    /// blit.end_encoding();
+    /// work.commit()?;
+    /// numbers.contents()?.read::<u32>(..)?; // Nobody has waited.
+    /// assert!(found.recv().unwrap().starts_with("race: "));
+    /// # Ok::<(), fencepost::Error>(())
+    /// ```
+    pub fn set_validation_handler(
+        &self,
+        handler: impl Fn(&crate::validation::Finding) + Send + Sync + 'static,
+    ) {
+        if let Some(validator) = &self.shared.validator {
+            validator.set_handler(Arc::new(handler));
         }
     }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bitflags::bitflags;
 
-use crate::PixelFormat;
+use crate::{PixelFormat, Validation};
 
 bitflags! {
     /// How commands use a resource that they reach by other ways than a binding. The bit values are those of `MTLResourceUsage`.
@@ -288,11 +288,19 @@ pub struct CpuOptions {
     pub schedule: Schedule,
     /// A kernel that runs longer is stopped, and its command buffer ends with an error. `None`: never.
     pub kernel_timeout: Option<Duration>,
+    /// Whether it looks for races and misuse. `None`: as the environment variable `FENCEPOST_VALIDATION` says (`off`, `report` or
+    /// `deny`), and not without one.
+    pub validation: Option<Validation>,
 }
 
 impl Default for CpuOptions {
     fn default() -> Self {
-        Self { threads: 0, schedule: Schedule::Parallel, kernel_timeout: Some(Duration::from_secs(10)) }
+        Self {
+            threads: 0,
+            schedule: Schedule::Parallel,
+            kernel_timeout: Some(Duration::from_secs(10)),
+            validation: None,
+        }
     }
 }
 

@@ -46,11 +46,11 @@ impl Watcher for Journal {
         let mut pages = self.0.lock();
         match happening {
             Happening::Read(body, extent) => {
-                let part = Part { resource: pages.resource(device, body), extent: extent.clone() };
+                let part = pages.part(device, body, extent);
                 pages.access(part, Step::Read);
             }
             Happening::Write(body, extent) => {
-                let part = Part { resource: pages.resource(device, body), extent: extent.clone() };
+                let part = pages.part(device, body, extent);
                 pages.access(part, Step::Write);
             }
             Happening::Published(body, extent) => {
@@ -126,6 +126,10 @@ impl Pages {
         self.ledger.queue(&mut self.program, device, queue)
     }
 
+    fn part(&mut self, device: DeviceIndex, body: Body<'_>, extent: &Extent) -> Part {
+        self.ledger.part(&mut self.program, device, body, extent)
+    }
+
     fn resource(&mut self, device: DeviceIndex, body: Body<'_>) -> ResourceIndex {
         self.ledger.resource(&mut self.program, device, body)
     }
@@ -176,8 +180,8 @@ impl Pages {
         let mut indices = Vec::with_capacity(group.len());
         for (recording, state) in group {
             let buffer = self.buffer(queue, state);
-            self.program.0.command_buffers[buffer.index()].items =
-                self.ledger.translate(device, mode, recording);
+            let (items, _) = self.ledger.translate(device, mode, recording);
+            self.program.0.command_buffers[buffer.index()].items = items;
             indices.push(buffer);
         }
         if !indices.is_empty() {
@@ -190,16 +194,10 @@ impl Pages {
         queue: QueueIndex,
         state: &Arc<crate::submit::CommandBufferState>,
     ) -> CommandBufferIndex {
-        // Two borrows of the program, one after the other: the ledger lets go of what is gone before it makes what is new.
         let Self { ledger, program } = self;
-        let next = CommandBufferIndex(program.0.command_buffers.len() as u32);
-        let mut made = None;
-        let index = ledger.buffer(program, state, |label| {
-            made = Some(CommandBuffer { label, queue, items: Vec::new() });
-            next
-        });
-        program.0.command_buffers.extend(made);
-        index
+        ledger.buffer(program, state, |program, label| {
+            program.push(CommandBuffer { label, queue, items: Vec::new() })
+        })
     }
 
     fn queue_event(
@@ -261,4 +259,5 @@ impl Declare for Written {
     fn resource_gone(&mut self, _resource: ResourceIndex) {}
     fn fence_gone(&mut self, _fence: FenceIndex) {}
     fn event_gone(&mut self, _event: EventIndex) {}
+    fn buffer_gone(&mut self, _buffer: CommandBufferIndex) {}
 }

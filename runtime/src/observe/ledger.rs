@@ -9,14 +9,16 @@ use std::sync::{Arc, Weak};
 
 use fencepost_core::program::{
     CommandBufferIndex, DeviceIndex, EventDeclaration, EventIndex, FenceIndex, Format, HeapDeclaration,
-    HeapIndex, Placement, QueueDeclaration, QueueIndex, ResourceDeclaration, ResourceIndex, Shape,
+    HeapIndex, Part, Placement, QueueDeclaration, QueueIndex, ResourceDeclaration, ResourceIndex, Shape,
     StorageMode, TrackingMode,
 };
-use fencepost_core::{FenceId, MemoryId, QueueId, ResourceId};
+use fencepost_core::{Extent, FenceId, MemoryId, QueueId, ResourceId};
+use smallvec::SmallVec;
 
 use super::names::Names;
 use super::{Body, Gone};
 use crate::api::{FenceBody, HeapFacts, HeapShared, Home, QueueShared, ResourceCore};
+use crate::backend::Allocation;
 use crate::record::{Recording, TextureShape, Transfer};
 use crate::signal::EventBody;
 use crate::submit::CommandBufferState;
@@ -24,7 +26,7 @@ use crate::{HazardTrackingMode, PixelFormat};
 
 /// Where declarations go.
 pub(crate) trait Declare {
-    /// Whether a thing that is gone leaves its index and its name to others.
+    /// Whether a thing that is gone leaves its index to others.
     const FORGETS: bool;
     fn queue(&mut self, declaration: QueueDeclaration) -> QueueIndex;
     fn heap(&mut self, declaration: HeapDeclaration) -> HeapIndex;
@@ -36,19 +38,29 @@ pub(crate) trait Declare {
     fn resource_gone(&mut self, resource: ResourceIndex);
     fn fence_gone(&mut self, fence: FenceIndex);
     fn event_gone(&mut self, event: EventIndex);
+    fn buffer_gone(&mut self, buffer: CommandBufferIndex);
 }
 
-/// Something that is declared: its place and its name.
+/// A resource that is declared.
 #[derive(Debug)]
-struct Known<I> {
-    index: I,
-    name: String,
+struct KnownResource {
+    index: ResourceIndex,
+    /// Where its bytes start in what is declared: what sees memory of another resource is declared from that memory's first byte on.
+    shift: u64,
+}
+
+/// Memory that more than one resource may see. The handle keeps its address from being another one's.
+#[derive(Debug)]
+struct KnownMemory {
+    allocation: Weak<dyn Allocation>,
+    /// Those that are declared and not gone.
+    resources: SmallVec<[ResourceIndex; 1]>,
 }
 
 /// An event that is declared. The handle keeps its address from being another event's.
 #[derive(Debug)]
 struct KnownEvent {
-    known: Known<EventIndex>,
+    index: EventIndex,
     body: Weak<EventBody>,
     /// The largest value that the CPU has learnt of.
     reached: u64,
@@ -58,7 +70,6 @@ struct KnownEvent {
 #[derive(Debug)]
 struct KnownBuffer {
     index: CommandBufferIndex,
-    name: String,
     state: Weak<CommandBufferState>,
     completed: bool,
 }
@@ -66,10 +77,12 @@ struct KnownBuffer {
 /// Which object is which index.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    queues: HashMap<(DeviceIndex, QueueId), Known<QueueIndex>>,
-    heaps: HashMap<(DeviceIndex, MemoryId), Known<HeapIndex>>,
-    resources: HashMap<(DeviceIndex, ResourceId), Known<ResourceIndex>>,
-    fences: HashMap<(DeviceIndex, FenceId), Known<FenceIndex>>,
+    queues: HashMap<(DeviceIndex, QueueId), QueueIndex>,
+    heaps: HashMap<(DeviceIndex, MemoryId), HeapIndex>,
+    resources: HashMap<(DeviceIndex, ResourceId), KnownResource>,
+    /// Memory that is not on a heap, by its address.
+    allocations: HashMap<usize, KnownMemory>,
+    fences: HashMap<(DeviceIndex, FenceId), FenceIndex>,
     events: HashMap<usize, KnownEvent>,
     buffers: HashMap<usize, KnownBuffer>,
     queue_names: Names,
@@ -83,6 +96,19 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// One for people: what is called by a label has just this label.
+    pub(crate) fn plain() -> Self {
+        Self {
+            queue_names: Names::plain(),
+            heap_names: Names::plain(),
+            resource_names: Names::plain(),
+            fence_names: Names::plain(),
+            event_names: Names::plain(),
+            buffer_names: Names::plain(),
+            ..Self::default()
+        }
+    }
+
     /// The index of a queue.
     pub(crate) fn queue(
         &mut self,
@@ -94,8 +120,7 @@ impl Ledger {
         let names = &mut self.queue_names;
         index(&mut self.queues, key, || {
             let name = names.name(&text(queue.label.get()), "queue");
-            let (mode, declared) = (queue.mode, name.clone());
-            Known { index: declare.queue(QueueDeclaration { name: declared, mode, device }), name }
+            declare.queue(QueueDeclaration { name, mode: queue.mode, device })
         })
     }
 
@@ -119,33 +144,34 @@ impl Ledger {
             Body::Texture(body) => (body.resource, &body.core),
         };
         let key = (device, resource);
-        if let Some(known) = self.resources.get(&key) {
-            return known.index;
+        if let Some(resource) = self.resources.get(&key) {
+            return resource.index;
         }
-        let (noun, shape) = match body {
-            Body::Buffer(body) => ("buffer", Shape::Buffer { size: body.length, init: None }),
-            Body::Texture(body) => ("texture", texture(&body.shape)),
+        let (allocation, offset) = match body {
+            Body::Buffer(body) => (&body.allocation, body.offset),
+            Body::Texture(body) => (&body.allocation, body.offset),
         };
         let placement = match &core.home {
-            Home::Own(_) | Home::Texture(_) => Placement::Own,
+            Home::Own(_) | Home::Texture(_) => self.own(allocation),
             Home::Memory(memory) => match memory.heap() {
                 Some((name, facts)) => {
-                    let heap = self.memory(declare, device, name, facts);
-                    let offset = match body {
-                        Body::Buffer(body) => body.offset,
-                        Body::Texture(body) => body.offset,
-                    };
-                    Placement::Heap { heap, offset }
+                    Placement::Heap { heap: self.memory(declare, device, name, facts), offset }
                 }
-                None => Placement::Own,
+                None => self.own(allocation),
             },
             Home::Heap { heap, place, .. } => {
                 Placement::Heap { heap: self.heap(declare, device, heap), offset: place.start }
             }
         };
+        let on_heap = matches!(placement, Placement::Heap { .. });
+        let shift = if on_heap { 0 } else { offset };
+        let (noun, shape) = match body {
+            Body::Buffer(body) => ("buffer", Shape::Buffer { size: shift + body.length, init: None }),
+            Body::Texture(body) => ("texture", texture(&body.shape, on_heap)),
+        };
         let name = self.resource_names.name(&text(core.label.get()), noun);
         let declaration = ResourceDeclaration {
-            name: name.clone(),
+            name,
             device,
             shape,
             storage: storage(core.options.storage_mode),
@@ -153,8 +179,47 @@ impl Ledger {
             placement,
         };
         let index = declare.resource(declaration);
-        self.resources.insert(key, Known { index, name });
+        if !on_heap {
+            let memory = self.allocations.entry(address(allocation)).or_insert_with(|| KnownMemory {
+                allocation: Arc::downgrade(allocation),
+                resources: SmallVec::new(),
+            });
+            memory.resources.push(index);
+        }
+        self.resources.insert(key, KnownResource { index, shift });
         index
+    }
+
+    /// Memory that is not on a heap: a resource's own, or that of the resource which was seen with it before.
+    fn own(&self, allocation: &Arc<dyn Allocation>) -> Placement {
+        let known = self.allocations.get(&address(allocation)).and_then(|memory| memory.resources.first());
+        known.map_or(Placement::Own, |first| Placement::SameAs(*first))
+    }
+
+    /// A part of a resource, declared where it is seen first.
+    pub(crate) fn part(
+        &mut self,
+        declare: &mut impl Declare,
+        device: DeviceIndex,
+        body: Body<'_>,
+        extent: &Extent,
+    ) -> Part {
+        let resource = self.resource(declare, device, body);
+        let id = match body {
+            Body::Buffer(body) => body.resource,
+            Body::Texture(body) => body.resource,
+        };
+        self.part_of(device, id, extent).unwrap_or(Part { resource, extent: extent.clone() })
+    }
+
+    /// A part of a resource that is declared.
+    pub(super) fn part_of(&self, device: DeviceIndex, resource: ResourceId, extent: &Extent) -> Option<Part> {
+        let KnownResource { index, shift } = self.resources.get(&(device, resource))?;
+        let extent = match extent {
+            Extent::Bytes(bytes) => Extent::Bytes(bytes.start + shift..bytes.end + shift),
+            other => other.clone(),
+        };
+        Some(Part { resource: *index, extent })
     }
 
     fn heap(&mut self, declare: &mut impl Declare, device: DeviceIndex, heap: &Arc<HeapShared>) -> HeapIndex {
@@ -162,12 +227,12 @@ impl Ledger {
         index(&mut self.heaps, (device, heap.memory), || {
             let name = names.name(&text(heap.label.get()), "heap");
             let declaration = HeapDeclaration {
-                name: name.clone(),
+                name,
                 size: heap.size,
                 tracked: heap.whole.is_some(),
                 storage: storage(heap.options.storage_mode),
             };
-            Known { index: declare.heap(declaration), name }
+            declare.heap(declaration)
         })
     }
 
@@ -197,7 +262,7 @@ impl Ledger {
         let placement = Placement::Heap { heap: self.heap(declare, device, heap), offset: 0 };
         let name = self.resource_names.name(&text(heap.label.get()), "all-of-heap");
         let declaration = ResourceDeclaration {
-            name: name.clone(),
+            name,
             device,
             shape: Shape::Buffer { size: heap.size, init: None },
             storage: storage(heap.options.storage_mode),
@@ -205,14 +270,14 @@ impl Ledger {
             placement,
         };
         let index = declare.resource(declaration);
-        self.resources.insert((device, whole), Known { index, name });
+        self.resources.insert((device, whole), KnownResource { index, shift: 0 });
     }
 
     fn fence(&mut self, declare: &mut impl Declare, device: DeviceIndex, fence: &FenceBody) -> FenceIndex {
         let names = &mut self.fence_names;
         index(&mut self.fences, (device, fence.fence), || {
             let name = names.name(&text(fence.label.get()), "fence");
-            Known { index: declare.fence(name.clone()), name }
+            declare.fence(name)
         })
     }
 
@@ -224,14 +289,13 @@ impl Ledger {
     ) -> (EventIndex, Option<u64>) {
         let key = Arc::as_ptr(body).addr();
         if let Some(known) = self.events.get(&key) {
-            return (known.known.index, None);
+            return (known.index, None);
         }
         self.sweep(declare);
         let shared = body.is_shared();
         let name = self.event_names.name(&body.label(), if shared { "shared-event" } else { "event" });
         let index = declare.event(EventDeclaration { name: name.clone(), shared });
-        let known = Known { index, name };
-        self.events.insert(key, KnownEvent { known, body: Arc::downgrade(body), reached: 0 });
+        self.events.insert(key, KnownEvent { index, body: Arc::downgrade(body), reached: 0 });
         let before = body.promised();
         (index, (before > 0).then_some(before))
     }
@@ -250,22 +314,27 @@ impl Ledger {
     }
 
     /// The index of a command buffer, made with its name where it is seen first.
-    pub(crate) fn buffer(
+    pub(crate) fn buffer<D: Declare>(
         &mut self,
-        declare: &mut impl Declare,
+        declare: &mut D,
         state: &Arc<CommandBufferState>,
-        make: impl FnOnce(String) -> CommandBufferIndex,
+        make: impl FnOnce(&mut D, String) -> CommandBufferIndex,
     ) -> CommandBufferIndex {
         if let Some(known) = self.known_buffer(state) {
             return known;
         }
         self.sweep(declare);
         let name = self.buffer_names.label(&state.label(), "command-buffer");
-        let index = make(name.clone());
+        let index = make(declare, name);
         let state_handle = Arc::downgrade(state);
-        let known = KnownBuffer { index, name, state: state_handle, completed: false };
+        let known = KnownBuffer { index, state: state_handle, completed: false };
         self.buffers.insert(Arc::as_ptr(state).addr(), known);
         index
+    }
+
+    /// A command buffer was not committed after all.
+    pub(crate) fn forget_buffer(&mut self, state: &Arc<CommandBufferState>) {
+        self.buffers.remove(&Arc::as_ptr(state).addr());
     }
 
     /// Notes that the CPU has learnt of a command buffer's end: its index, where it is known and this is news.
@@ -307,80 +376,76 @@ impl Ledger {
 
     /// The index of a resource that is declared.
     pub(super) fn resource_of(&self, device: DeviceIndex, resource: ResourceId) -> Option<ResourceIndex> {
-        self.resources.get(&(device, resource)).map(|known| known.index)
+        self.resources.get(&(device, resource)).map(|resource| resource.index)
     }
 
     /// The index of a fence that is declared.
     pub(super) fn fence_of(&self, device: DeviceIndex, fence: FenceId) -> Option<FenceIndex> {
-        self.fences.get(&(device, fence)).map(|known| known.index)
+        self.fences.get(&(device, fence)).copied()
     }
 
     /// The index of an event that is declared.
     pub(super) fn event_of(&self, body: &Arc<EventBody>) -> Option<EventIndex> {
-        self.events.get(&Arc::as_ptr(body).addr()).map(|known| known.known.index)
+        self.events.get(&Arc::as_ptr(body).addr()).map(|known| known.index)
     }
 
     /// An object is gone: its number stands for nothing until the next object has it.
     pub(crate) fn gone<D: Declare>(&mut self, declare: &mut D, device: DeviceIndex, gone: Gone) {
-        let freed = match gone {
-            Gone::Queue(id) => self.queues.remove(&(device, id)).map(|known| {
-                declare.queue_gone(known.index);
-                (&mut self.queue_names, known.name)
-            }),
-            Gone::Resource(id) => self.resources.remove(&(device, id)).map(|known| {
-                declare.resource_gone(known.index);
-                (&mut self.resource_names, known.name)
-            }),
-            Gone::Memory(id) => self.heaps.remove(&(device, id)).map(|known| {
-                declare.heap_gone(known.index);
-                (&mut self.heap_names, known.name)
-            }),
-            Gone::Fence(id) => self.fences.remove(&(device, id)).map(|known| {
-                declare.fence_gone(known.index);
-                (&mut self.fence_names, known.name)
-            }),
-        };
-        if let Some((names, name)) = freed.filter(|_| D::FORGETS) {
-            names.free(&name);
+        match gone {
+            Gone::Queue(id) => {
+                self.queues.remove(&(device, id)).map(|queue| declare.queue_gone(queue));
+            }
+            Gone::Resource(id) => {
+                if let Some(KnownResource { index, .. }) = self.resources.remove(&(device, id)) {
+                    if D::FORGETS {
+                        self.allocations.values_mut().for_each(|memory| memory.forget(index));
+                    }
+                    declare.resource_gone(index);
+                }
+            }
+            Gone::Memory(id) => {
+                self.heaps.remove(&(device, id)).map(|heap| declare.heap_gone(heap));
+            }
+            Gone::Fence(id) => {
+                self.fences.remove(&(device, id)).map(|fence| declare.fence_gone(fence));
+            }
         }
     }
 
     /// Lets go of events and command buffers that nobody has any more, now and then.
     fn sweep<D: Declare>(&mut self, declare: &mut D) {
-        let count = self.events.len() + self.buffers.len();
+        let count = self.events.len() + self.buffers.len() + self.allocations.len();
         if count < self.sweep_at.max(SWEEP) {
             return;
         }
-        let names = &mut self.buffer_names;
         self.buffers.retain(|_, known| {
             let there = known.state.strong_count() > 0;
-            if !there && D::FORGETS {
-                names.free(&known.name);
+            if !there {
+                declare.buffer_gone(known.index);
             }
             there
         });
-        let names = &mut self.event_names;
         self.events.retain(|_, event| {
             let there = event.body.strong_count() > 0;
             if !there {
-                declare.event_gone(event.known.index);
-                if D::FORGETS {
-                    names.free(&event.known.name);
-                }
+                declare.event_gone(event.index);
             }
             there
         });
-        self.sweep_at = 2 * (self.events.len() + self.buffers.len());
+        self.allocations.retain(|_, memory| memory.allocation.strong_count() > 0);
+        self.sweep_at = 2 * (self.events.len() + self.buffers.len() + self.allocations.len());
+    }
+}
+
+impl KnownMemory {
+    fn forget(&mut self, resource: ResourceIndex) {
+        self.resources.retain(|known| *known != resource);
     }
 }
 
 /// The index behind a key, declared where it is not there.
-fn index<K: Eq + Hash, I: Copy>(
-    known: &mut HashMap<K, Known<I>>,
-    key: K,
-    make: impl FnOnce() -> Known<I>,
-) -> I {
-    known.entry(key).or_insert_with(make).index
+fn index<K: Eq + Hash, I: Copy>(known: &mut HashMap<K, I>, key: K, make: impl FnOnce() -> I) -> I {
+    *known.entry(key).or_insert_with(make)
 }
 
 fn text(label: Option<Arc<str>>) -> String {
@@ -411,9 +476,19 @@ fn bodies(transfer: &Transfer) -> [Option<Body<'_>>; 2] {
     }
 }
 
-fn texture(shape: &TextureShape) -> Shape {
+fn texture(shape: &TextureShape, on_heap: bool) -> Shape {
     let &TextureShape { width, height, mips, slices, format } = shape;
+    let width = match format.bytes_per_texel() {
+        // What it overlaps on a heap depends on its bytes, so there it has them, in wider texels.
+        bytes @ (1 | 2) if on_heap => (width * bytes / 4).max(1),
+        8 if on_heap => (width / 2).max(1),
+        _ => width,
+    };
     Shape::Texture { width, height, mips, slices, format: texel(format) }
+}
+
+fn address(allocation: &Arc<dyn Allocation>) -> usize {
+    Arc::as_ptr(allocation).addr()
 }
 
 /// The format of programs that has texels of the same size, or of the next one.

@@ -23,12 +23,14 @@ use fencepost_core::{Extent, FenceId, MemoryId, QueueId, ResourceId};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
+use crate::Error;
 use crate::api::QueueShared;
 use crate::record::{BufferBody, Recording, TextureBody};
 use crate::signal::EventBody;
 use crate::submit::CommandBufferState;
 
 pub(crate) use ledger::{Declare, Ledger};
+pub(crate) use translate::Sites;
 
 /// Where in the app a call stands.
 pub(crate) type Site = &'static Location<'static>;
@@ -88,8 +90,23 @@ static WATCHED: AtomicUsize = AtomicUsize::new(0);
 pub(crate) trait Watcher: Send + Sync + std::fmt::Debug {
     /// Something happened on a device, or on the CPU with something of it.
     fn tell(&self, device: DeviceIndex, happening: Happening<'_>, site: Site);
+    /// Whether a queue may accept command buffers. `Sight` was told before; `Commit` follows where it has accepted them, and
+    /// [`undo`](Self::undo) where somebody has refused them.
+    fn judge(
+        &self,
+        _device: DeviceIndex,
+        _queue: &QueueShared,
+        _group: &Group,
+        _site: Site,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+    /// What was judged was not committed.
+    fn undo(&self) {}
     /// An object of the device is gone.
     fn gone(&self, device: DeviceIndex, gone: Gone);
+    /// A turn is over: no lock is held.
+    fn after(&self) {}
 }
 
 /// Where a device tells what happens.
@@ -109,7 +126,8 @@ struct Inner {
 
 /// The right to tell: nobody else tells meanwhile.
 pub(crate) struct Turn<'a> {
-    inner: MutexGuard<'a, Inner>,
+    /// Absent only at its end.
+    inner: Option<MutexGuard<'a, Inner>>,
 }
 
 impl Watch {
@@ -173,7 +191,7 @@ impl Watch {
                 watcher.gone(*device, gone);
             }
         }
-        Turn { inner }
+        Turn { inner: Some(inner) }
     }
 }
 
@@ -206,7 +224,7 @@ impl Watches {
         let mut told: SmallVec<[Arc<dyn Watcher>; 2]> = SmallVec::new();
         for watch in &watches {
             let Some(turn) = watch.turn() else { continue };
-            for (watcher, device) in &turn.inner.watchers {
+            for (watcher, device) in turn.watchers() {
                 if !told.iter().any(|known| Arc::ptr_eq(known, watcher)) {
                     watcher.tell(*device, happening, site);
                     told.push(Arc::clone(watcher));
@@ -218,6 +236,8 @@ impl Watches {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        // The last objects of the device are gone too.
+        drop(self.turn());
         self.switch(false);
     }
 }
@@ -225,8 +245,37 @@ impl Drop for Watch {
 impl Turn<'_> {
     /// Tells everybody.
     pub(crate) fn tell(&mut self, happening: Happening<'_>, site: Site) {
-        for (watcher, device) in &self.inner.watchers {
+        for (watcher, device) in self.watchers() {
             watcher.tell(*device, happening, site);
         }
+    }
+
+    /// Whether everybody lets a queue accept command buffers. If not, nobody has judged them.
+    pub(crate) fn judge(&mut self, queue: &QueueShared, group: &Group, site: Site) -> Result<(), Error> {
+        for (watcher, device) in self.watchers() {
+            if let Err(error) = watcher.judge(*device, queue, group, site) {
+                self.undo();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// What everybody let pass was not committed.
+    pub(crate) fn undo(&mut self) {
+        self.watchers().iter().for_each(|(watcher, _)| watcher.undo());
+    }
+
+    fn watchers(&self) -> &[(Arc<dyn Watcher>, DeviceIndex)] {
+        self.inner.as_ref().map_or(&[], |inner| &inner.watchers)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let watchers: SmallVec<[Arc<dyn Watcher>; 2]> =
+            self.watchers().iter().map(|(watcher, _)| Arc::clone(watcher)).collect();
+        self.inner = None;
+        watchers.iter().for_each(|watcher| watcher.after());
     }
 }

@@ -4,15 +4,25 @@ use std::collections::HashSet;
 /// The names of one kind of thing, each given once.
 #[derive(Debug, Default)]
 pub(super) struct Names {
+    /// Labels are names as they are, and may be given twice.
+    plain: bool,
     taken: HashSet<String>,
     /// How many had no label.
     unlabelled: u32,
 }
 
 impl Names {
+    /// For people alone: labels stay as they are.
+    pub(super) fn plain() -> Self {
+        Self { plain: true, ..Self::default() }
+    }
+
     /// A name for something with this label: the label, where it is one; otherwise the noun with a number. Blanks and colons become
     /// dashes, for an access expression ends there; a name that is taken gets a number.
     pub(super) fn name(&mut self, label: &str, noun: &str) -> String {
+        if self.plain {
+            return self.label(label, noun);
+        }
         let blank = |character: char| character == ':' || character.is_whitespace();
         self.label(&label.trim().replace(blank, "-"), noun)
     }
@@ -25,6 +35,9 @@ impl Names {
         } else {
             label.to_owned()
         };
+        if self.plain {
+            return first;
+        }
         let mut name = first.clone();
         let mut number = 1;
         while !self.taken.insert(name.clone()) {
@@ -32,11 +45,6 @@ impl Names {
             name = format!("{first}-{number}");
         }
         name
-    }
-
-    /// The name may be given again.
-    pub(super) fn free(&mut self, name: &str) {
-        self.taken.remove(name);
     }
 }
 
@@ -55,7 +63,11 @@ mod tests {
         assert_eq!(name(&mut names, "buffer2"), "buffer2");
         assert_eq!(name(&mut names, ""), "buffer2-2", "a label may look like one of ours");
         assert_eq!(name(&mut names, " \n"), "buffer3");
-        names.free("vertices");
-        assert_eq!(name(&mut names, "vertices"), "vertices");
+    }
+
+    #[test]
+    fn for_people_labels_stay_as_they_are() {
+        let mut names = Names::plain();
+        assert_eq!(["a b", "a b", ""].map(|label| names.name(label, "buffer")), ["a b", "a b", "buffer1"]);
     }
 }

@@ -8,32 +8,56 @@ use fencepost_core::program::{
 };
 use fencepost_core::{Access, AccessKind, BarrierScope, FenceId, Stage, Stages};
 
-use super::Ledger;
 use super::names::Names;
+use super::{Ledger, Site};
 use crate::record::{self, Item, Recording, Transfer};
 
 impl Ledger {
-    /// What was recorded, as passes and event operations. All that it names is declared. Where each item of the recording came to stand
-    /// is told beside: the pass's place in the command buffer, and the place in the pass.
+    /// What was recorded, as passes and event operations, and where each stands in the app. All that it names is declared.
     pub(crate) fn translate(
         &self,
         device: DeviceIndex,
         mode: QueueMode,
         recording: &Recording,
-    ) -> Vec<BufferItem> {
+    ) -> (Vec<BufferItem>, Sites) {
         let mut translation = Translation {
             ledger: self,
             device,
             mode,
             recording,
             items: Vec::new(),
+            sites: Sites::default(),
+            site: None,
             pass: None,
             passes: Names::default(),
             command: 0,
             hidden: &[],
         };
         recording.items.iter().enumerate().for_each(|(place, item)| translation.item(place, item));
-        translation.items
+        (translation.items, translation.sites)
+    }
+}
+
+/// Where the things of a command buffer stand in the app.
+#[derive(Debug, Default)]
+pub(crate) struct Sites(Vec<ItemSites>);
+
+/// A pass with its items, or an event operation.
+#[derive(Debug, Default)]
+struct ItemSites {
+    own: Option<Site>,
+    items: Vec<Option<Site>>,
+}
+
+impl Sites {
+    /// Of a pass or an event operation, by its place in the command buffer.
+    pub(crate) fn own(&self, place: u32) -> Option<Site> {
+        self.0.get(place as usize)?.own
+    }
+
+    /// Of what stands in a pass.
+    pub(crate) fn item(&self, pass: u32, item: u32) -> Option<Site> {
+        self.0.get(pass as usize)?.items.get(item as usize).copied().flatten()
     }
 }
 
@@ -43,6 +67,9 @@ struct Translation<'a> {
     mode: QueueMode,
     recording: &'a Recording,
     items: Vec<BufferItem>,
+    sites: Sites,
+    /// Of the item that is being translated.
+    site: Option<Site>,
     pass: Option<OpenPass>,
     passes: Names,
     /// The next command.
@@ -53,12 +80,14 @@ struct Translation<'a> {
 
 struct OpenPass {
     pass: Pass,
+    sites: ItemSites,
     labels: Names,
     encodable: Stages,
 }
 
 impl<'a> Translation<'a> {
     fn item(&mut self, place: usize, item: &'a Item) {
+        self.site = self.recording.note(place).map(|note| note.site);
         match item {
             Item::BeginPass { kind, dispatch_type, label } => self.begin(*kind, *dispatch_type, *label),
             Item::EndPass => self.end(),
@@ -116,17 +145,22 @@ impl<'a> Translation<'a> {
         };
         let label = self.passes.label(self.recording.label(label).unwrap_or_default(), noun);
         let pass = Pass { label, kind, items: Vec::new() };
-        self.pass = Some(OpenPass { pass, labels: Names::default(), encodable });
+        let sites = ItemSites { own: self.site, items: Vec::new() };
+        self.pass = Some(OpenPass { pass, sites, labels: Names::default(), encodable });
     }
 
     fn end(&mut self) {
-        self.items.extend(self.pass.take().map(|open| BufferItem::Pass(open.pass)));
+        if let Some(open) = self.pass.take() {
+            self.items.push(BufferItem::Pass(open.pass));
+            self.sites.0.push(open.sites);
+        }
     }
 
     fn push(&mut self, item: Option<PassItem>) {
         // Nothing but event operations stands outside of passes.
         if let (Some(open), Some(item)) = (&mut self.pass, item) {
             open.pass.items.push(item);
+            open.sites.items.push(self.site);
         }
     }
 
@@ -137,8 +171,10 @@ impl<'a> Translation<'a> {
         kind: EventOperationKind,
     ) {
         let event = self.ledger.event_of(event);
-        self.items
-            .extend(event.map(|event| BufferItem::Event(EventOperation { label: None, event, value, kind })));
+        if let Some(event) = event {
+            self.items.push(BufferItem::Event(EventOperation { label: None, event, value, kind }));
+            self.sites.0.push(ItemSites { own: self.site, items: Vec::new() });
+        }
     }
 
     fn command(&mut self, stages: Stages, label: Option<&str>, accesses: &[Access]) {
@@ -162,6 +198,7 @@ impl<'a> Translation<'a> {
         }
         let label = open.labels.label(label.unwrap_or_default(), noun);
         open.pass.items.push(PassItem::Command(Command { label, work }));
+        open.sites.items.push(self.site);
     }
 
     fn dispatch(&self, accesses: &[Access], hidden: &[Access]) -> Work {
@@ -293,7 +330,6 @@ impl<'a> Translation<'a> {
 
     /// What an access touches. All that a recording names was declared, so there is an answer.
     fn part(&self, access: &Access) -> Option<Part> {
-        let resource = self.ledger.resource_of(self.device, access.resource)?;
-        Some(Part { resource, extent: access.extent.clone() })
+        self.ledger.part_of(self.device, access.resource, &access.extent)
     }
 }

@@ -15,7 +15,6 @@ use crate::record::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Note {
     pub(crate) item: u32,
-    #[allow(dead_code, reason = "for messages of the validator")]
     pub(crate) site: Site,
     /// A name for a command without a label, by index.
     pub(crate) name: Option<u32>,

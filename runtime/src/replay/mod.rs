@@ -46,7 +46,7 @@ pub use fencepost_core::program;
 use fencepost_core::program::value::{Expected, Start};
 use fencepost_core::program::{Locus, Part, Program, ResourceIndex};
 
-use crate::{Device, Error, Schedule};
+use crate::{CpuOptions, Device, Error, Schedule};
 use objects::{Kernels, Objects};
 use steps::Cpu;
 
@@ -174,7 +174,12 @@ pub struct Replay {
 impl Replay {
     /// Makes a CPU device for each that the program declares.
     pub fn new(program: Program) -> Self {
-        let devices = program.devices.iter().map(|_| Device::cpu()).collect();
+        Self::with_options(program, CpuOptions::default())
+    }
+
+    /// The same, with devices as one likes them.
+    pub fn with_options(program: Program, options: CpuOptions) -> Self {
+        let devices = program.devices.iter().map(|_| Device::cpu_with(options)).collect();
         Self { program, devices, kernels: Kernels::default() }
     }
 

@@ -492,7 +492,10 @@ fn a_full_queue_makes_its_caller_wait() {
 fn an_endless_kernel_is_stopped_and_the_device_goes_on() {
     for schedule in [Schedule::Parallel, Schedule::Adversarial(0)] {
         let kernel_timeout = Some(Duration::from_millis(20));
-        let rig = Rig::with(QueueMode::Tracked, CpuOptions { threads: 2, schedule, kernel_timeout });
+        let rig = Rig::with(
+            QueueMode::Tracked,
+            CpuOptions { threads: 2, schedule, kernel_timeout, ..CpuOptions::default() },
+        );
         let buffer = rig.submission.new_command_buffer(rig.queue);
         let mut recording = rig.tape().pass(DispatchType::Serial).note("x").end().recording;
         let module = crate::shader::Module::from_wgsl(

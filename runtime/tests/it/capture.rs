@@ -11,7 +11,7 @@ use fencepost_core::validate::{Finding, Kind, Severity, Spot, validate};
 use fencepost_core::{NodeId, Order};
 
 /// Every program of the repository, by file.
-fn programs() -> Vec<(PathBuf, Program)> {
+pub(crate) fn programs() -> Vec<(PathBuf, Program)> {
     fn add(folder: &Path, all: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).expect("the folder of programs").flatten() {
             let path = entry.path();
@@ -85,7 +85,7 @@ fn deeds<'a>(program: &Program, order: &'a Order) -> Vec<(String, &'a [NodeId])>
     deeds
 }
 
-fn has_threads(program: &Program) -> bool {
+pub(crate) fn has_threads(program: &Program) -> bool {
     program.all_steps().iter().any(|step| matches!(step, Step::Thread { .. } | Step::Notify { .. }))
 }
 

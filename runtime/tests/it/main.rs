@@ -15,3 +15,4 @@ mod schedules;
 mod smoke;
 mod threads;
 mod transfers;
+mod validation;

@@ -31,8 +31,8 @@ const ENGINE: &[&[&str]] = &[
     &["fencepost_core", "PlanNode"],
     &["fencepost_core", "*"],
     &["fencepost_core", "plan"],
-    &["fencepost_core", "validate"],
 ];
+const JUDGES: &[&[&str]] = &[&["fencepost_core", "validate"]];
 
 const WALLS: &[Wall] = &[
     wall("runtime/src/api/", BACKENDS, BACKEND_WHY),
@@ -52,6 +52,11 @@ const WALLS: &[Wall] = &[
         except: "runtime/src/submit",
         from_root: true,
         ..wall("runtime/src/", ENGINE, "only `submit` decides an order; others obey a plan")
+    },
+    Wall {
+        except: "runtime/src/validation",
+        from_root: true,
+        ..wall("runtime/src/", JUDGES, "only `validation` judges what an app does; others tell it")
     },
     Wall {
         from_root: true,

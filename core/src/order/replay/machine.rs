@@ -17,7 +17,7 @@ use crate::{Engine, NodeId, Site};
 /// What each wait of a play follows, by its number, as found by the play before; without it, what was there in time.
 pub(super) type Resolved = Vec<Vec<NodeId>>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(super) engine: Engine,
     pub(super) names: Names,
@@ -33,7 +33,7 @@ pub(crate) struct Machine {
 }
 
 /// A thread of the CPU, or the body of a notification.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Thread {
     /// Numbers of its steps still to do.
     pub(super) steps: VecDeque<u32>,
@@ -47,7 +47,7 @@ pub(super) struct Thread {
     series: Series,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     /// Command buffers in the order of the queue, with their commit once there is one.
     pub(super) slots: VecDeque<(CommandBufferIndex, Option<(NodeId, u32)>)>,
@@ -71,13 +71,13 @@ pub(super) enum Pending {
     },
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Event {
     pub(super) value: u64,
     pub(super) raises: Vec<Raise>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Raise {
     pub(super) node: NodeId,
     value: u64,
@@ -87,7 +87,7 @@ pub(super) struct Raise {
 /// Who raises an event, a queue or a thread: each one's raises come one after another.
 type Series = u64;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Buffer {
     pub(super) committed: bool,
     pub(super) begun: bool,
@@ -99,7 +99,7 @@ pub(super) struct Buffer {
 }
 
 /// A wait that was passed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Wait {
     event: EventIndex,
     value: u64,
@@ -166,6 +166,11 @@ impl Machine {
         let narrower: Resolved = waits.iter().map(narrow).collect();
         let same = narrower.iter().zip(waits).all(|(now, wait)| *now == wait.follows);
         (!same).then_some(narrower)
+    }
+
+    /// Whether a thread has steps still to do.
+    pub(crate) fn is_waiting(&self, thread: usize) -> bool {
+        self.threads.get(thread).is_some_and(|thread| !thread.steps.is_empty())
     }
 
     /// What is known so far.

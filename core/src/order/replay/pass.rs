@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The engine's names for what a program declares, by index.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     pub(super) queues: Vec<QueueId>,
     pub(super) resources: Vec<ResourceId>,

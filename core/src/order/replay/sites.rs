@@ -8,20 +8,20 @@ use crate::Site;
 use crate::program::{BufferItem, CommandBuffer, CommandBufferIndex, Locus};
 
 /// Which number stands for which place.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sites {
     /// By first number.
     runs: BTreeMap<u32, Run>,
     next: u32,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Run {
     length: u32,
     of: Of,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Of {
     Step(u32),
     /// The places of its items, each with whether it is a pass and where its numbers begin.

@@ -11,10 +11,10 @@ use crate::order::{Known, Played, Point};
 use crate::program::{EventIndex, EventOperationKind, Locus, QueueIndex, Step};
 
 /// For every event, the raises that a later one may fall short of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Raises(Vec<Vec<Raise>>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Raise {
     point: Point,
     value: u64,

@@ -7,10 +7,10 @@ use crate::order::Played;
 use crate::program::{CommandBufferIndex, FenceIndex, Locus, PassItem, Primitive, Program, QueueIndex};
 
 /// For every fence, the latest update on each queue that was released.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Updates(Vec<Vec<Update>>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Update {
     pass: (CommandBufferIndex, u32),
     queue: QueueIndex,

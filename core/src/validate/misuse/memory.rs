@@ -25,7 +25,7 @@ pub(super) fn resource(program: &Program, index: ResourceIndex, findings: &mut V
 }
 
 /// Which device each fence and each plain event belongs to: the first that uses it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in super::super) struct Devices {
     fences: Vec<Option<DeviceIndex>>,
     events: Vec<Option<DeviceIndex>>,
@@ -146,7 +146,7 @@ fn in_pass(
 /// Watches the deeds of a program for uses of memory that was given away.
 ///
 /// What counts is the commit: work that was committed before the resource was made aliasable may still be running.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in super::super) struct Aliasing {
     given: HashMap<ResourceIndex, Locus>,
     /// Command buffers, each with what had been given away when it was committed.

@@ -22,7 +22,7 @@ use crate::program::{CommandBufferIndex, EventIndex, FenceIndex, Program, Resour
 pub(super) use memory::Aliasing;
 
 /// Looks at calls, each by itself, and remembers of them what later ones are judged by.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Calls {
     pub(super) commits: queues::Commits,
     pub(super) devices: memory::Devices,

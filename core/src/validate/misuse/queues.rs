@@ -54,7 +54,7 @@ fn in_pass(
 }
 
 /// The step that committed each command buffer first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in super::super) struct Commits(Vec<Option<u32>>);
 
 impl Commits {

@@ -98,7 +98,7 @@ pub enum Refused {
 /// assert!(online.take_findings().is_empty());
 /// # Ok::<(), fencepost_core::validate::Refused>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Online {
     program: Program,
     machine: Machine,
@@ -219,6 +219,22 @@ impl Online {
         Ok(index)
     }
 
+    /// What a command buffer holds: for one that has been enqueued, or is recorded anew, and is not committed yet.
+    ///
+    /// # Errors
+    /// It names something unknown, or is unknown itself.
+    pub fn set_command_buffer(
+        &mut self,
+        buffer: CommandBufferIndex,
+        body: CommandBuffer,
+    ) -> Result<(), Refused> {
+        self.known("command buffer", buffer.0)?;
+        body.check(&|what, index| self.known(what, index))?;
+        put(&mut self.program.command_buffers, buffer.index(), body);
+        self.judge.calls.buffer(&self.program, buffer, &mut self.judge.findings);
+        Ok(())
+    }
+
     /// A thread of the CPU, or a handler. It goes on from where another thread is now, or from nothing: then nothing is before
     /// its first step.
     ///
@@ -256,6 +272,12 @@ impl Online {
         self.steps.remove(number);
         self.machine.play(Script::flat(&self.program), &mut self.judge);
         Ok(Locus::Step(number))
+    }
+
+    /// Whether a thread waits for what is not there yet. An application that knows of the wait's end knows more than what
+    /// was told here.
+    pub fn is_waiting(&self, thread: ThreadIndex) -> bool {
+        self.machine.is_waiting(thread.0 as usize)
     }
 
     /// The application has let go of a queue. What was committed to it goes on.

@@ -1,7 +1,7 @@
 //! Indices that are used again, but not before nothing names them any more.
 
 /// The indices of one kind of thing.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Shelf {
     places: Vec<Place>,
     free: Vec<u32>,

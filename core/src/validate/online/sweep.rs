@@ -8,7 +8,7 @@ use crate::program::{
 };
 
 /// By kind of thing and index, what the command buffers and steps that are remembered speak of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Spoken {
     queues: Vec<bool>,
     heaps: Vec<bool>,

@@ -122,7 +122,11 @@ fn hand_over(
     }
     // Before the work can run, and so before its signals can have raised anything.
     turn.tell(Happening::Sight(queue, &group), site);
-    submission.commit(queue.id, group.clone())?;
+    turn.judge(queue, &group, site)?;
+    if let Err(error) = submission.commit(queue.id, group.clone()) {
+        turn.undo();
+        return Err(error);
+    }
     turn.tell(Happening::Commit(queue, &group), site);
     Ok(())
 }
@@ -158,7 +162,7 @@ impl Member {
         let last = Arc::clone(&cell);
         let _added = self.state.add_completed_handler(Box::new(move |state| {
             let buffer = last.lock().take();
-            if let Some(buffer) = &buffer {
+            if let Some(buffer) = buffer.as_ref().filter(|_| completed) {
                 // Whoever it tells may act on what has ended.
                 buffer.device.watch.tell(Happening::Completed(state), site);
             }
