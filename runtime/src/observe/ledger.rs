@@ -47,6 +47,7 @@ struct KnownResource {
     index: ResourceIndex,
     /// Where its bytes start in what is declared: what sees memory of another resource is declared from that memory's first byte on.
     shift: u64,
+    is_texture: bool,
 }
 
 /// Memory that more than one resource may see. The handle keeps its address from being another one's.
@@ -186,7 +187,8 @@ impl Ledger {
             });
             memory.resources.push(index);
         }
-        self.resources.insert(key, KnownResource { index, shift });
+        let is_texture = matches!(body, Body::Texture(_));
+        self.resources.insert(key, KnownResource { index, shift, is_texture });
         index
     }
 
@@ -214,8 +216,10 @@ impl Ledger {
 
     /// A part of a resource that is declared.
     pub(super) fn part_of(&self, device: DeviceIndex, resource: ResourceId, extent: &Extent) -> Option<Part> {
-        let KnownResource { index, shift } = self.resources.get(&(device, resource))?;
+        let KnownResource { index, shift, is_texture } = self.resources.get(&(device, resource))?;
         let extent = match extent {
+            // Where a texel lies among its words is the device's affair.
+            Extent::Bytes(_) if *is_texture => Extent::Whole,
             Extent::Bytes(bytes) => Extent::Bytes(bytes.start + shift..bytes.end + shift),
             other => other.clone(),
         };
@@ -270,7 +274,7 @@ impl Ledger {
             placement,
         };
         let index = declare.resource(declaration);
-        self.resources.insert((device, whole), KnownResource { index, shift: 0 });
+        self.resources.insert((device, whole), KnownResource { index, shift: 0, is_texture: false });
     }
 
     fn fence(&mut self, declare: &mut impl Declare, device: DeviceIndex, fence: &FenceBody) -> FenceIndex {

@@ -95,6 +95,7 @@ pub(super) fn log(finding: &Finding) {
     let level = match finding.severity() {
         Severity::Error => log::Level::Error,
         Severity::Warning => log::Level::Warn,
+        Severity::Advice => log::Level::Info,
     };
     log::log!(target: TARGET, level, "{finding}");
 }
