@@ -83,7 +83,7 @@ pub(super) struct Chain {
     pub(super) is_free: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Clock {
     /// Sorted by chain.
     pub(super) entries: SmallVec<[Entry; 4]>,

@@ -416,6 +416,13 @@ impl Ledger {
         }
     }
 
+    /// How much it keeps.
+    #[cfg(test)]
+    pub(crate) fn size(&self) -> usize {
+        let objects = self.queues.len() + self.heaps.len() + self.resources.len() + self.fences.len();
+        objects + self.events.len() + self.buffers.len() + self.allocations.len()
+    }
+
     /// Lets go of events and command buffers that nobody has any more, now and then.
     fn sweep<D: Declare>(&mut self, declare: &mut D) {
         let count = self.events.len() + self.buffers.len() + self.allocations.len();

@@ -136,6 +136,12 @@ impl Feed {
         new.iter().for_each(|state| self.ledger.forget_buffer(state));
     }
 
+    /// How much it keeps.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.judged.online.records() + self.recorded.len() + self.steps.len() + self.ledger.size()
+    }
+
     fn part(&mut self, device: DeviceIndex, body: Body<'_>, extent: &Extent) -> Part {
         self.ledger.part(&mut self.judged, device, body, extent)
     }

@@ -11,6 +11,8 @@
 mod feed;
 mod finding;
 mod mode;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, Weak};

@@ -230,6 +230,7 @@ impl Online {
     ) -> Result<(), Refused> {
         self.known("command buffer", buffer.0)?;
         body.check(&|what, index| self.known(what, index))?;
+        self.fed += items(&body);
         put(&mut self.program.command_buffers, buffer.index(), body);
         self.judge.calls.buffer(&self.program, buffer, &mut self.judge.findings);
         Ok(())
