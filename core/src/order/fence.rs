@@ -68,6 +68,15 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Forgets all updates of a fence.
+    pub(crate) fn clear_fence(&mut self, fence: FenceId) {
+        if let Some(body) = self.fences.get_mut(fence.0) {
+            body.captures.clear();
+        }
+    }
+}
+
 impl Fence {
     /// How many updates it holds.
     pub(super) const fn records(&self) -> usize {

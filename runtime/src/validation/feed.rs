@@ -14,7 +14,6 @@ use fencepost_core::validate::{Online, Spot, ThreadIndex};
 use super::finding::{Finding, Place};
 use crate::api::QueueShared;
 use crate::observe::{Body, Declare, Gone, Group, Happening, Ledger, Site, Sites};
-use crate::record::Item;
 use crate::signal::EventBody;
 use crate::submit::CommandBufferState;
 
@@ -203,7 +202,7 @@ impl Feed {
         let queue = self.ledger.queue(&mut self.judged, device, queue);
         for (recording, _) in group {
             for item in &recording.items {
-                if let Item::SignalEvent { event, .. } | Item::WaitForEvent { event, .. } = item {
+                if let Some(event) = item.event() {
                     self.event(event, Some(queue), site);
                 }
             }

@@ -146,6 +146,11 @@ impl Machine {
         self.engine.remove_fence(self.names.fences[index.index()]);
     }
 
+    /// A fence that nothing will wait for any more.
+    pub(crate) fn clear_fence(&mut self, index: FenceIndex) {
+        self.engine.clear_fence(self.names.fences[index.index()]);
+    }
+
     pub(crate) fn drop_event(&mut self, index: EventIndex) {
         self.events[index.index()].raises = Vec::new();
     }

@@ -41,6 +41,7 @@ impl Online {
         self.end_threads();
         self.end_buffers();
         self.drop_memories();
+        self.drop_updates();
         let mut names = Names::default();
         names.roots.keep_latest = keep_latest;
         self.machine.name(&mut names.roots);
@@ -124,6 +125,38 @@ impl Online {
         let heaps = self.heaps.removed().map(|index| layout.memory_of(index as usize));
         let gone: Vec<usize> = resources.chain(heaps).filter(|memory| !used[*memory]).collect();
         gone.into_iter().for_each(|memory| self.judge.drop_memory(memory));
+    }
+
+    /// What removed fences have captured and removed events have been raised by, where nothing under way names them: nobody will
+    /// wait for it any more. Their places would otherwise keep the command buffers that speak of them, and those them.
+    fn drop_updates(&mut self) {
+        if self.fences.removed().next().is_none() && self.events.removed().next().is_none() {
+            return;
+        }
+        let spoken = std::cell::RefCell::new(Spoken::default());
+        let note = |what: &'static str, index: u32| {
+            spoken.borrow_mut().note(what, index);
+            Ok::<(), UnknownName>(())
+        };
+        for index in self.buffers.held().map(CommandBufferIndex) {
+            let waits = self.buffers.is_live(index.0) && !self.machine.progress(index).1;
+            if waits || self.machine.is_under_way(index) {
+                // Noting refuses nothing.
+                let _ = self.program.command_buffers[index.index()].check(&note);
+            }
+        }
+        for number in self.machine.waiting_steps().flatten().chain(self.machine.waiting_operations()) {
+            let _ = self.program.steps[number as usize].check(&note);
+        }
+        let spoken = spoken.into_inner();
+        for index in self.fences.removed().filter(|index| !has(&spoken.fences, *index)) {
+            self.machine.clear_fence(FenceIndex(index));
+            self.judge.calls.drop_fence(FenceIndex(index));
+        }
+        for index in self.events.removed().filter(|index| !has(&spoken.events, *index)) {
+            self.machine.drop_event(EventIndex(index));
+            self.judge.calls.drop_event(EventIndex(index));
+        }
     }
 
     /// Names what is still to be done.
