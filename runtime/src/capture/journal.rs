@@ -54,7 +54,7 @@ impl Watcher for Journal {
                 pages.access(part, Step::Write);
             }
             Happening::Published(body, extent) => {
-                let part = Part { resource: pages.resource(device, body), extent: extent.clone() };
+                let part = pages.part(device, body, extent);
                 pages.step(Step::DidModify(part));
             }
             Happening::Sight(queue, group) => pages.sight(device, queue, group),

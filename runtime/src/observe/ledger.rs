@@ -251,9 +251,7 @@ impl Ledger {
         index(&mut self.heaps, (device, memory), || {
             let name = names.name(&facts.label, "heap");
             let (size, tracked) = (facts.size, facts.tracked);
-            let declaration =
-                HeapDeclaration { name: name.clone(), size, tracked, storage: storage(facts.storage) };
-            Known { index: declare.heap(declaration), name }
+            declare.heap(HeapDeclaration { name, size, tracked, storage: storage(facts.storage) })
         })
     }
 

@@ -74,6 +74,10 @@ impl Feed {
                 let part = self.part(device, body, extent);
                 self.step(Step::Write(part), site);
             }
+            Happening::Published(body, extent) => {
+                let part = self.part(device, body, extent);
+                self.step(Step::DidModify(part), site);
+            }
             Happening::Sight(queue, group) => self.sight(device, queue, group, site),
             Happening::Commit(queue, group) => self.commit(device, queue, group, site),
             Happening::Enqueue(queue, state) => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fencepost::capture::{self, Capture};
 use fencepost::replay::{Options, Replay};
 use fencepost::{Device, ResourceOptions, Stages};
-use fencepost_core::program::{BufferItem, Locus, PassItem, PassKind, Placement, Program, Step};
+use fencepost_core::program::{BufferItem, Locus, Pass, PassItem, PassKind, Placement, Program, Step};
 use fencepost_core::validate::{Finding, Kind, Severity, Spot, validate};
 use fencepost_core::{NodeId, Order};
 
@@ -85,6 +85,10 @@ fn deeds<'a>(program: &Program, order: &'a Order) -> Vec<(String, &'a [NodeId])>
     deeds
 }
 
+pub(crate) fn is_render(pass: &Pass) -> bool {
+    matches!(pass.kind, PassKind::Render { .. })
+}
+
 pub(crate) fn has_threads(program: &Program) -> bool {
     program.all_steps().iter().any(|step| matches!(step, Step::Thread { .. } | Step::Notify { .. }))
 }
@@ -92,6 +96,13 @@ pub(crate) fn has_threads(program: &Program) -> bool {
 /// What is wrong, in words that do not depend on where the CPU's steps stand.
 fn errors(program: &Program, findings: &[Finding]) -> BTreeSet<String> {
     let place = |spot: Option<Spot>| match spot {
+        // What a render pass does without a draw is a draw to a capture.
+        Some(
+            Spot::Pass(buffer, pass)
+            | Spot::At(Locus::PassItem { buffer, pass, .. } | Locus::Pass { buffer, pass }),
+        ) if program.pass(buffer, pass).is_some_and(is_render) => {
+            format!("render {buffer:?} {pass}")
+        }
         Some(Spot::At(locus @ Locus::PassItem { .. })) => program.full_path(locus),
         Some(Spot::At(Locus::Step(_))) => "cpu".to_owned(),
         other => format!("{other:?}"),
