@@ -2,11 +2,11 @@
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::api::device::DeviceShared;
 use crate::observe::Happening;
-use crate::signal::{EventBody, EventHandle, SharedEventListener, Signaled};
+use crate::signal::{EventBody, EventHandle, SharedEventListener, Signaled, sleep_until_any};
 use crate::{Device, Error};
 
 /// A number that queues of one device raise and wait for. It starts at 0 and never falls.
@@ -118,6 +118,46 @@ impl SharedEvent {
             self.body.watches().tell(Happening::Reached(&self.body, value), Location::caller());
         }
         reached
+    }
+
+    /// Sleeps until each event has reached its value: true. False where `timeout` passed first.
+    ///
+    /// Metal has no such call; there a program waits for one after the other, as this does.
+    #[track_caller]
+    pub fn wait_until_all_signaled(waits: &[(&Self, u64)], timeout: Duration) -> bool {
+        // A time that the clock cannot tell is no limit.
+        let deadline = Instant::now().checked_add(timeout);
+        waits.iter().all(|(event, value)| {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            event.wait_until_signaled_value(*value, left.unwrap_or(Duration::MAX))
+        })
+    }
+
+    /// Sleeps until some event has reached its value: which, the first one in the list where there are several. `None` where `timeout`
+    /// passed first, or there is nothing to wait for.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fencepost::{Device, SharedEvent};
+    /// let device = Device::cpu();
+    /// let (frame, stop) = (device.new_shared_event(), device.new_shared_event());
+    /// stop.set_signaled_value(1);
+    /// let first = SharedEvent::wait_until_any_signaled(&[(&frame, 8), (&stop, 1)], Duration::from_secs(1));
+    /// assert_eq!(first, Some(1));
+    /// ```
+    #[track_caller]
+    pub fn wait_until_any_signaled(waits: &[(&Self, u64)], timeout: Duration) -> Option<usize> {
+        if waits.is_empty() {
+            return None;
+        }
+        let bodies: Vec<(&EventBody, u64)> =
+            waits.iter().map(|(event, value)| (&**event.body, *value)).collect();
+        let first = sleep_until_any(&bodies, Some(timeout))?;
+        let (event, value) = waits[first];
+        if value > 0 {
+            event.body.watches().tell(Happening::Reached(&event.body, value), Location::caller());
+        }
+        Some(first)
     }
 
     /// Completes when the value is reached. Needs no runtime of any kind: whoever raises the value wakes the task. A future that is dropped

@@ -221,7 +221,7 @@ impl EventBody {
     /// Sleeps until the value is there; false when `timeout` ran out first (`None`: never).
     #[inline]
     pub(crate) fn wait_until(&self, value: u64, timeout: Option<Duration>) -> bool {
-        self.level.value() >= value || self.sleep_until(value, timeout)
+        self.level.value() >= value || sleeper::sleep_until_any(&[(self, value)], timeout).is_some()
     }
 
     /// Calls `handler` on the listener, once, when the value is there, in the order of the values waited for; also when it is there
@@ -379,19 +379,6 @@ impl EventBody {
     }
 
     #[cold]
-    fn sleep_until(&self, value: u64, timeout: Option<Duration>) -> bool {
-        let users: SmallVec<[_; 2]> = self.table.lock().users.iter().filter_map(Weak::upgrade).collect();
-        for user in &users {
-            user.wait_begins();
-        }
-        let reached = sleeper::sleep_until(self, value, timeout);
-        for user in &users {
-            user.wait_ends();
-        }
-        reached
-    }
-
-    #[cold]
     fn tell(&self) {
         let told = self.collect(&mut self.table.lock());
         self.tell_all(told);
@@ -448,10 +435,14 @@ impl EventBody {
         table.delivering = false;
     }
 
+    /// Devices whose work may raise it.
+    pub(super) fn users(&self) -> SmallVec<[Arc<dyn EventUser>; 2]> {
+        self.table.lock().users.iter().filter_map(Weak::upgrade).collect()
+    }
+
     fn each_user(&self, mut call: impl FnMut(&dyn EventUser)) {
-        let users: SmallVec<[_; 2]> = self.table.lock().users.iter().filter_map(Weak::upgrade).collect();
-        for user in &users {
-            call(&**user);
+        for user in self.users() {
+            call(&*user);
         }
     }
 }

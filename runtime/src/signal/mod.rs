@@ -21,3 +21,4 @@ pub(crate) use handle::{EventHandle, SignalRight};
 pub use listener::SharedEventListener;
 pub(crate) use serial::SerialQueue;
 pub use sleeper::Signaled;
+pub(crate) use sleeper::sleep_until_any;

@@ -79,24 +79,40 @@ impl Wake for Sleeper {
     }
 }
 
-/// Sleeps until the value is there; false when `timeout` ran out first.
-pub(super) fn sleep_until(event: &EventBody, value: u64, timeout: Option<Duration>) -> bool {
+/// Sleeps until one of these values is there: which. `None` when `timeout` ran out first.
+pub(crate) fn sleep_until_any(waits: &[(&EventBody, u64)], timeout: Option<Duration>) -> Option<usize> {
+    let reached = || waits.iter().position(|(event, value)| event.value_now() >= *value);
+    if let Some(first) = reached() {
+        return Some(first);
+    }
+    let users: Vec<_> = waits.iter().flat_map(|(event, _)| event.users()).collect();
+    users.iter().for_each(|user| user.wait_begins());
+    let found = asleep(waits, timeout, reached);
+    users.iter().for_each(|user| user.wait_ends());
+    found
+}
+
+fn asleep(
+    waits: &[(&EventBody, u64)],
+    timeout: Option<Duration>,
+    reached: impl Fn() -> Option<usize>,
+) -> Option<usize> {
     // A time that the clock cannot tell is no limit.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let sleeper = Arc::new(Sleeper { thread: std::thread::current(), woken: AtomicBool::new(false) });
-    let mut place = None;
-    if event.enroll(value, &Waker::from(Arc::clone(&sleeper)), &mut place) {
-        return true;
-    }
-    while !sleeper.woken.load(Ordering::Acquire) {
+    let waker = Waker::from(Arc::clone(&sleeper));
+    let mut places = vec![None; waits.len()];
+    let there =
+        waits.iter().zip(&mut places).any(|((event, value), place)| event.enroll(*value, &waker, place));
+    while !there && !sleeper.woken.load(Ordering::Acquire) {
         match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
             None => std::thread::park(),
-            Some(Duration::ZERO) => {
-                place.into_iter().for_each(|place| event.withdraw(place));
-                return event.value_now() >= value;
-            }
+            Some(Duration::ZERO) => break,
             Some(left) => std::thread::park_timeout(left),
         }
     }
-    true
+    for ((event, _), place) in waits.iter().zip(places) {
+        place.into_iter().for_each(|place| event.withdraw(place));
+    }
+    reached()
 }

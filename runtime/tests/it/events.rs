@@ -1,6 +1,12 @@
 //! Events as their users see them: who is told of what, and when.
 
-use fencepost::{Device, Error, Obstacle};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use fencepost::{CpuOptions, Device, Error, Obstacle, ResourceOptions, Schedule};
+
+use crate::common::{numbers, pipeline};
 
 /// Every wait that nothing in flight will release, with the chain to what stands in its way.
 #[test]
@@ -68,5 +74,62 @@ fn stuck_waits_of_queues_and_behind_places() -> Result<(), Error> {
     place.commit()?;
     work.wait_until_completed()?;
     assert_eq!(device.stuck_waits(), []);
+    Ok(())
+}
+
+/// S11 both ways, in adversarial orders: never more than three frames in flight, and no frame reads another one's bytes.
+#[test]
+fn s11_three_frames_in_flight() -> Result<(), Error> {
+    for seed in 0..20 {
+        for by_event in [false, true] {
+            frames(seed, by_event)?;
+        }
+    }
+    Ok(())
+}
+
+fn frames(seed: u64, by_event: bool) -> Result<(), Error> {
+    const FRAMES: u32 = 12;
+    let device =
+        Device::cpu_with(CpuOptions { schedule: Schedule::Adversarial(seed), ..CpuOptions::default() });
+    let (queue, copy, done) =
+        (device.new_command_queue(), pipeline(&device, "copy"), device.new_shared_event());
+    let untracked = ResourceOptions::SHARED.untracked();
+    let vertices = (0..3).map(|_| device.new_buffer(256, untracked)).collect::<Result<Vec<_>, _>>()?;
+    let frames: Vec<_> =
+        (1..=FRAMES).map(|frame| numbers(&device, &format!("frame {frame}"), &[0; 64])).collect();
+    let (give, take) = mpsc::channel();
+    (0..3).for_each(|_| give.send(()).expect("it has a receiver"));
+    let in_flight = Arc::new(AtomicU32::new(0));
+    for (frame, output) in (1..=FRAMES).zip(&frames) {
+        if by_event {
+            let before = u64::from(frame).saturating_sub(3);
+            assert!(done.wait_until_signaled_value(before, Duration::from_secs(20)));
+        } else {
+            take.recv_timeout(Duration::from_secs(20)).expect("every frame completes");
+            assert!(in_flight.fetch_add(1, SeqCst) < 3, "four frames in flight");
+        }
+        let buffer = &vertices[frame as usize % 3];
+        // Were the frame three before still in flight, this would be refused.
+        buffer.write(0, &[frame; 64])?;
+        let work = queue.command_buffer();
+        let mut encoder = work.compute_command_encoder()?;
+        encoder.set_compute_pipeline_state(&copy)?;
+        encoder.set_buffer(0, buffer, 0)?;
+        encoder.set_buffer(1, output, 0)?;
+        encoder.dispatch_threadgroups([16, 1, 1])?;
+        encoder.end_encoding();
+        work.encode_signal_event(&done, u64::from(frame))?;
+        let (give, in_flight) = (give.clone(), Arc::clone(&in_flight));
+        work.add_completed_handler(move |_| {
+            in_flight.fetch_sub(1, SeqCst);
+            give.send(()).ok();
+        })?;
+        work.commit()?;
+    }
+    assert!(done.wait_until_signaled_value(u64::from(FRAMES), Duration::from_secs(20)));
+    for (frame, output) in (1..=FRAMES).zip(&frames) {
+        assert_eq!(output.read::<u32>(..)?, [frame; 64], "seed {seed}, by event: {by_event}");
+    }
     Ok(())
 }

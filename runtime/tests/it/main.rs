@@ -6,6 +6,7 @@ mod conformance;
 mod events;
 mod events_release;
 mod events_sharing;
+mod events_waiters;
 mod faults;
 mod liveness;
 mod managed;

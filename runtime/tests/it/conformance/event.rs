@@ -212,3 +212,35 @@ fn l2_a_parked_queue_stops_no_other() {
     s.p.steps().commit([first]).wait_until_completed(first).commit([second]);
     right(s.p, &[["F2.k", "P.k"], ["F1.k", "F2.k"]], &[]);
 }
+
+/// S6 V8: two queues signal the same value. `W` follows what both follow, and reads what only one of them has written if `one` says so.
+fn whichever_first(one: bool) -> Scene {
+    let mut s = Scene::tracked();
+    let [a, b, c, d, w] = s.r;
+    let [e, x] = ["E", "X"].map(|name| s.p.event(name));
+    let [q1, q2, qw] = ["Q1", "Q2", "QW"].map(|name| s.p.queue(name, QueueMode::Tracked));
+    let waiting = s.p.command_buffer("w", qw, |items| {
+        items.wait_for_event("w", e, 1);
+        compute(items, "W", if one { c } else { b }, w);
+    });
+    s.p.steps().commit([waiting]);
+    for (queue, label, to) in [(q1, "P1", c), (q2, "P2", d)] {
+        let signaling = s.p.command_buffer(label, queue, |items| {
+            items.wait_for_event("wx", x, 1);
+            compute(items, label, a, to);
+            items.signal_event("s", e, 1);
+        });
+        s.p.steps().commit([signaling]);
+    }
+    s.commit("x", |items, _| {
+        compute(items, "P0", a, b);
+        items.signal_event("sx", x, 1);
+    });
+    s
+}
+
+#[test]
+fn s6_v8_whichever_signal_comes_first_releases_the_wait() {
+    right(whichever_first(false).p, &[["P0.k", "W.k"]], &[["P1.k", "W.k"], ["P2.k", "W.k"]]);
+    wrong(whichever_first(true).p, ["P1.k", "W.k"]);
+}

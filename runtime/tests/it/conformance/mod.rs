@@ -11,6 +11,7 @@ mod intra_pass;
 mod memory_barrier;
 mod producer;
 mod queue;
+mod semaphore;
 mod serial;
 mod shared_event;
 mod tracking;
