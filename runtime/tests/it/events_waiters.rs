@@ -159,7 +159,8 @@ fn very_many_notifications_come_in_order() {
 #[test]
 fn an_executor_runs_notifications_where_it_likes() {
     let event = Device::cpu().new_shared_event();
-    let jobs: Arc<Mutex<Vec<Box<dyn FnOnce() + Send>>>> = Arc::default();
+    type Job = Box<dyn FnOnce() + Send>;
+    let jobs: Arc<Mutex<Vec<Job>>> = Arc::default();
     let (taken, calls) = (Arc::clone(&jobs), AtomicUsize::new(0));
     let listener = SharedEventListener::with_executor(move |job| {
         assert!(calls.fetch_add(1, SeqCst) != 1, "the executor panics on purpose, once");

@@ -125,16 +125,6 @@ fn single() -> Vec<Case> {
 /// Two and three batches.
 fn several() -> Vec<Case> {
     let chain = || vec![batch(0, &[], &[(0, 1)]), batch(1, &[(0, 1)], &[(1, 1)])];
-    let either = |first: bool| {
-        vec![
-            Batch { fails: first, ..batch(0, &[(1, 1)], &[(0, 1)]) },
-            batch(1, &[(2, 1)], &[(0, 2)]),
-            batch(2, &[(0, 1)], &[]),
-        ]
-    };
-    let turns = || {
-        vec![batch(0, &[(0, 1)], &[(1, 1)]), batch(1, &[(1, 1)], &[(0, 2)]), batch(0, &[(0, 2)], &[(1, 2)])]
-    };
     vec![
         case("a batch between", chain(), &[Submit(0), Submit(1), Done(1), Done(0)]),
         case(
@@ -157,6 +147,22 @@ fn several() -> Vec<Case> {
             vec![batch(0, &[(0, 5)], &[]), batch(0, &[(0, 3)], &[])],
             &[Submit(0), Submit(1), Raise(0, 4), Pending(0), Pending(1), Raise(0, 5), Done(1), Done(0)],
         ),
+    ]
+}
+
+/// The CPU and more than one queue.
+fn mixed() -> Vec<Case> {
+    let either = |first: bool| {
+        vec![
+            Batch { fails: first, ..batch(0, &[(1, 1)], &[(0, 1)]) },
+            batch(1, &[(2, 1)], &[(0, 2)]),
+            batch(2, &[(0, 1)], &[]),
+        ]
+    };
+    let turns = || {
+        vec![batch(0, &[(0, 1)], &[(1, 1)]), batch(1, &[(1, 1)], &[(0, 2)]), batch(0, &[(0, 2)], &[(1, 2)])]
+    };
+    vec![
         case(
             "the CPU and another batch",
             vec![batch(0, &[], &[(0, 1)]), batch(1, &[(0, 1), (1, 1)], &[(2, 1)])],
@@ -399,7 +405,8 @@ impl Table {
 
 #[test]
 fn every_case_on_both_queues_in_any_order() -> Result<(), Error> {
-    let cases: Vec<Case> = [single(), several(), failures(), shapes()].into_iter().flatten().collect();
+    let cases: Vec<Case> =
+        [single(), several(), mixed(), failures(), shapes()].into_iter().flatten().collect();
     assert!(cases.len() >= 50, "{} cases", cases.len());
     for case in &cases {
         for explicit in [false, true] {
