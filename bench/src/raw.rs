@@ -18,6 +18,7 @@ pub struct Raw {
     pipeline: vk::Pipeline,
     layout: vk::PipelineLayout,
     set: vk::DescriptorSet,
+    buffer: vk::Buffer,
     memory: vk::DeviceMemory,
     bytes: u64,
     /// Keeps the loader's library mapped.
@@ -61,7 +62,21 @@ impl Raw {
         let (layout, pipeline) = pipeline(&device, set_layout, source)?;
         let (buffer, memory) = storage(&instance, physical, &device, bytes)?;
         let set = bind(&device, set_layout, buffer)?;
-        Ok(Self { device, queue, pool, commands, fence, pipeline, layout, set, memory, bytes, _entry: entry })
+        let _entry = entry;
+        Ok(Self {
+            device,
+            queue,
+            pool,
+            commands,
+            fence,
+            pipeline,
+            layout,
+            set,
+            buffer,
+            memory,
+            bytes,
+            _entry,
+        })
     }
 
     /// Records so many one-workgroup dispatches into each command buffer, submits them all at once, and waits.
@@ -106,35 +121,33 @@ impl Raw {
         Ok(())
     }
 
-    /// Records so many one-workgroup dispatches into the first command buffer, each behind a barrier for the one before if
-    /// asked for, and submits it. The time until the call for submission returns, and then the wait for its end.
+    /// Records so many copies between the two halves of the buffer, to and fro, into the first command buffer, each behind a
+    /// barrier for the one before if asked for, and submits it. The time until the call for submission returns.
     ///
     /// # Errors
     /// Whatever the driver says.
-    pub fn chain(&self, dispatches: u32, barriers: bool) -> Outcome<Duration> {
+    pub fn chain(&self, copies: u32, barriers: bool) -> Outcome<Duration> {
         let start = Instant::now();
         let commands = *self.commands.first().ok_or("no command buffer")?;
         let begin = vk::CommandBufferBeginInfo::default().flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
         // SAFETY: the command buffer is idle and its pool allows it to be begun again.
         unsafe { self.device.begin_command_buffer(commands, &begin) }?;
-        let (point, sets) = (vk::PipelineBindPoint::COMPUTE, [self.set]);
-        // SAFETY: the command buffer is being recorded; the pipeline is a compute pipeline.
-        unsafe { self.device.cmd_bind_pipeline(commands, point, self.pipeline) };
-        let stage = vk::PipelineStageFlags::COMPUTE_SHADER;
-        let access = vk::AccessFlags::SHADER_READ | vk::AccessFlags::SHADER_WRITE;
+        let stage = vk::PipelineStageFlags::TRANSFER;
+        let access = vk::AccessFlags::TRANSFER_READ | vk::AccessFlags::TRANSFER_WRITE;
         let memory = [vk::MemoryBarrier::default().src_access_mask(access).dst_access_mask(access)];
-        for number in 0..dispatches {
+        let half = self.bytes / 2;
+        for number in 0..copies {
             if barriers && number > 0 {
                 let none = vk::DependencyFlags::empty();
-                // SAFETY: compute stages and their accesses are what this queue has.
+                // SAFETY: transfers and their accesses are what this queue has.
                 unsafe {
                     self.device.cmd_pipeline_barrier(commands, stage, stage, none, &memory, &[], &[]);
                 }
             }
-            // SAFETY: the set has the layout that the pipeline was made with.
-            unsafe { self.device.cmd_bind_descriptor_sets(commands, point, self.layout, 0, &sets, &[]) };
-            // SAFETY: pipeline and set are bound; one workgroup is within every limit.
-            unsafe { self.device.cmd_dispatch(commands, 1, 1, 1) };
+            let (from, to) = if number % 2 == 0 { (0, half) } else { (half, 0) };
+            let region = [vk::BufferCopy { src_offset: from, dst_offset: to, size: half }];
+            // SAFETY: both halves lie within the buffer and do not meet.
+            unsafe { self.device.cmd_copy_buffer(commands, self.buffer, self.buffer, &region) };
         }
         // SAFETY: the command buffer is being recorded.
         unsafe { self.device.end_command_buffer(commands) }?;
@@ -233,7 +246,9 @@ fn storage(
     device: &ash::Device,
     bytes: u64,
 ) -> Outcome<(vk::Buffer, vk::DeviceMemory)> {
-    let create = vk::BufferCreateInfo::default().size(bytes).usage(vk::BufferUsageFlags::STORAGE_BUFFER);
+    let copies = vk::BufferUsageFlags::TRANSFER_SRC | vk::BufferUsageFlags::TRANSFER_DST;
+    let usage = vk::BufferUsageFlags::STORAGE_BUFFER | copies;
+    let create = vk::BufferCreateInfo::default().size(bytes).usage(usage);
     // SAFETY: the description is complete and outlives the call.
     let buffer = unsafe { device.create_buffer(&create, None) }?;
     // SAFETY: the buffer belongs to this device.
