@@ -9,7 +9,7 @@
 //!   it must wait for, and nothing more. One per device; it forgets what has completed;
 //! * [`program`] is what an application asks for as a value, and [`Order`] is happens-before and visibility for the
 //!   whole of it: any pair, and why;
-//! * [`validate`] finds what is wrong with a program, [`advise`] what is wasted and what would mend it, and [`explain`] has
+//! * [`validate`] finds what is wrong with a program, whole or while it runs, [`advise`] what is wasted and what would mend it, and [`explain`] has
 //!   the words for both.
 //!
 //! ```

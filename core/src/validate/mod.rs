@@ -13,6 +13,9 @@
 //! | `uninitialized` | reads of undefined contents |
 //! | `misuse` | calls that Metal does not allow, or that cannot be meant |
 //!
+//! [`validate`](validate()) judges a whole program; [`Online`] is fed with one piece by piece, while an application runs, by the
+//! same play and the same detectors.
+//!
 //! The accesses of a program are seen once, in the order of its play, and compared with what each byte remembers
 //! (`history`), so the cost of a command does not grow with their number. Work behind a stuck wait is never played, and
 //! so not judged.
