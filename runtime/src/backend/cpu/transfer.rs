@@ -77,9 +77,7 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
             });
         }
         Transfer::FillParts { destination, value } => {
-            for slice in &destination[units.start as usize..units.end as usize] {
-                memory(&*slice.body.allocation).fill(start(slice), slice.length, *value);
-            }
+            fill_parts(&destination[units.start as usize..units.end as usize], *value);
         }
         Transfer::CopyBufferToTexture { source, layout, destination } => {
             each_slice(destination.size[1], units, |slice, rows| {
@@ -117,6 +115,12 @@ fn synchronize(core: &ResourceCore, from: &dyn Allocation, offset: u64, bytes: R
     if let Some(copy) = &core.managed {
         let to = copy.offset + bytes.start;
         memory(&*copy.allocation).copy_from(to, memory(from), offset + bytes.start, bytes.end - bytes.start);
+    }
+}
+
+fn fill_parts(slices: &[BufferSlice], value: u8) {
+    for slice in slices {
+        memory(&*slice.body.allocation).fill(start(slice), slice.length, value);
     }
 }
 
