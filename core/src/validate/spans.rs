@@ -115,7 +115,9 @@ mod tests {
         spans.over(&(15..30), |_, value| *value += 1);
         assert_eq!(shown(&spans), [(10, 15, 1), (15, 20, 2), (20, 30, 1)]);
         spans.over(&(15..20), |_, value| *value = 1);
-        assert_eq!(shown(&spans), [(10, 30, 1)]);
+        assert_eq!(shown(&spans), [(10, 15, 1), (15, 20, 1), (20, 30, 1)], "neighbours are left as they are");
+        spans.over(&(10..30), |_, _| {});
+        assert_eq!(shown(&spans), [(10, 30, 1)], "a wider look joins them");
         spans.over(&(0..0), |_, value| *value = 9);
         spans.over(&(30..31), |_, value| *value = 1);
         spans.over(&(40..41), |_, value| *value = 1);
