@@ -79,7 +79,7 @@ impl Spinning {
         let probing = self.waits.fetch_add(1, Relaxed).is_multiple_of(PROBE_EVERY);
         let limit = if probing { LONGEST_NS } else { learned };
         let took = look_for(words, value, limit, patience);
-        let better = took.map_or(learned / 2, |took| learned.max(took.saturating_mul(2)));
+        let better = took.map_or(learned / 2, |took| learned.max(took).saturating_mul(2));
         let better = better.clamp(SHORTEST_NS, LONGEST_NS);
         if better != learned {
             self.learned.store(better, Relaxed);
