@@ -6,6 +6,8 @@ mod binding;
 mod capture;
 mod device;
 mod encode;
+#[cfg(target_os = "linux")]
+mod ipc;
 mod replay;
 mod resource;
 mod shader;
@@ -19,6 +21,8 @@ pub(crate) use binding::{BindingError, Place};
 pub(crate) use capture::CaptureError;
 pub(crate) use device::DeviceError;
 pub(crate) use encode::EncodeError;
+#[cfg(target_os = "linux")]
+pub(crate) use ipc::IpcError;
 pub(crate) use replay::ReplayError;
 pub(crate) use resource::ResourceError;
 pub(crate) use submit::{SubmitError, part};
@@ -101,6 +105,10 @@ pub enum ErrorKind {
     Aliasing,
     /// The heap has no room.
     HeapExhausted,
+    /// What came from another process is damaged, or no handle of this kind.
+    InvalidHandle,
+    /// The system would not make, map, send or receive what crosses the border of a process, or the other side has gone.
+    Process,
     /// The shader does not parse or is not valid.
     InvalidShader,
     /// The library has no such function, or the function no such constant.
@@ -173,7 +181,9 @@ impl ErrorKind {
             Self::Unsupported => Fault::Unsupported,
             Self::OutOfMemory | Self::HeapExhausted => Fault::OutOfMemory,
             Self::Timeout => Fault::Timeout,
-            Self::DependencyFailed | Self::DeviceLost | Self::File => Fault::Lost,
+            Self::DependencyFailed | Self::DeviceLost | Self::File | Self::InvalidHandle | Self::Process => {
+                Fault::Lost
+            }
             _ => Fault::Misuse,
         }
     }

@@ -69,6 +69,8 @@ pub mod validation;
 
 pub use bytemuck::Pod;
 pub use fencepost_core::{BarrierScope, QueueMode, Stage, Stages, Visibility};
+#[cfg(target_os = "linux")]
+pub use fencepost_ipc::{PeerWatch, SharedMemory};
 
 pub use crate::api::{
     AddressMode, AnyEvent, BindingIndex, BlitCommandEncoder, Buffer, BufferContents, BufferLayout,
@@ -81,6 +83,8 @@ pub use crate::api::{
     SamplerState, Schedule, SharedEvent, SizeAndAlign, StorageMode, StuckWait, Texture, TextureDescriptor,
     TextureKind, TexturePlace, TextureUsage,
 };
+#[cfg(target_os = "linux")]
+pub use crate::api::{BufferHandle, SharedEventHandle};
 pub use crate::error::{Error, ErrorKind, Fault};
 pub use crate::shader::{Function, HostBinding, HostBuffer, HostContext, ShaderError, ShaderErrorKind, lane};
 pub use crate::signal::{SharedEventListener, Signaled};

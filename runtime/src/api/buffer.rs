@@ -75,6 +75,36 @@ impl Buffer {
             }
             _ => None,
         };
+        Ok(Self::of_allocation(device, allocation, length, options, managed))
+    }
+
+    /// A buffer over memory that other processes may see.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn over(
+        device: &Arc<DeviceShared>,
+        call: &'static str,
+        memory: &Arc<fencepost_ipc::SharedMemory>,
+        options: ResourceOptions,
+    ) -> Result<Self, Error> {
+        check_length(device, call, memory.length())?;
+        let options = resolve_options(call, options)?;
+        if options.storage_mode == StorageMode::Managed {
+            let what = format!("{call} with storage mode {:?}", options.storage_mode);
+            let mend = "Use shared storage: the CPU's copy of managed memory belongs to one process";
+            return Err(ResourceError::Unsupported { what, mend }.into());
+        }
+        let allocation = device.backend().adopt(memory)?;
+        Ok(Self::of_allocation(device, allocation, memory.length(), options, None))
+    }
+
+    fn of_allocation(
+        device: &Arc<DeviceShared>,
+        allocation: Arc<dyn Allocation>,
+        length: u64,
+        options: ResourceOptions,
+        managed: Option<CpuCopy>,
+    ) -> Self {
+        let words = round_up(length, WORD);
         let memory = OwnMemory::new(device);
         let tracking = own_tracking(options.hazard_tracking_mode);
         let resource = register(device, memory.id(), 0..words, tracking);
@@ -86,8 +116,7 @@ impl Buffer {
             home: Home::Own(memory),
             managed,
         };
-        let body = Arc::new(BufferBody { resource, allocation, offset: 0, length: words, core });
-        Ok(Self { body, length })
+        Self::from_body(BufferBody { resource, allocation, offset: 0, length: words, core }, length)
     }
 
     /// A part of another buffer's memory, seen by `device`.

@@ -63,7 +63,7 @@ impl fmt::Debug for Event {
     }
 }
 
-/// An event that the CPU and queues of any device of this process raise and wait for.
+/// An event that the CPU and queues of any device raise and wait for, also in other processes.
 ///
 /// ```
 /// use fencepost::Device;
@@ -85,7 +85,10 @@ pub struct SharedEvent {
 
 impl SharedEvent {
     pub(crate) fn create(device: &Arc<DeviceShared>) -> Self {
-        let body = EventHandle::new(true);
+        Self::of_body(device, EventHandle::new(true))
+    }
+
+    pub(crate) fn of_body(device: &Arc<DeviceShared>, body: EventHandle) -> Self {
         body.watches().add(&device.watch);
         Self { body }
     }

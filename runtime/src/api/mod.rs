@@ -6,6 +6,8 @@
 mod binding_index;
 mod blit_encoder;
 mod buffer;
+#[cfg(target_os = "linux")]
+mod buffer_handle;
 mod command_allocator;
 mod command_buffer;
 mod commit;
@@ -28,6 +30,8 @@ mod render_encoder;
 mod resource;
 mod sampler;
 mod sampler_state;
+#[cfg(target_os = "linux")]
+mod shared_event_handle;
 mod sharing;
 mod stuck;
 #[cfg(test)]
@@ -48,6 +52,8 @@ pub(crate) use resource::{Home, ResourceCore};
 pub use binding_index::BindingIndex;
 pub use blit_encoder::BlitCommandEncoder;
 pub use buffer::{Buffer, BufferContents};
+#[cfg(target_os = "linux")]
+pub use buffer_handle::BufferHandle;
 pub use command_allocator::CommandAllocator;
 pub use command_buffer::{CommandBuffer, CommandBufferDescriptor, CommandBufferEncoderInfo};
 pub use commit::{Commit, CommitFeedback, CommitOptions};
@@ -65,6 +71,8 @@ pub use queue::{CommandQueue, CommandQueueDescriptor};
 pub use resource::Resource;
 pub use sampler::{AddressMode, CompareFunction, Filter, MipFilter, SamplerDescriptor};
 pub use sampler_state::SamplerState;
+#[cfg(target_os = "linux")]
+pub use shared_event_handle::SharedEventHandle;
 pub use stuck::{Obstacle, PendingSignal, StuckWait};
 pub use texture::Texture;
 pub use transfer::{BufferLayout, TexturePlace};

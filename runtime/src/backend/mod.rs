@@ -26,6 +26,9 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn allocate(&self, bytes: u64) -> Result<Arc<dyn Allocation>, Error>;
     /// Memory that a device gave out, as this device uses it. `Unsupported` where this device cannot reach it.
     fn share(&self, allocation: &Arc<dyn Allocation>) -> Result<Arc<dyn Allocation>, Error>;
+    /// Memory that other processes may see, as this device uses it. `Unsupported` where this device cannot reach it.
+    #[cfg(target_os = "linux")]
+    fn adopt(&self, memory: &Arc<fencepost_ipc::SharedMemory>) -> Result<Arc<dyn Allocation>, Error>;
     /// Bytes and alignment that a texture of this shape takes in an allocation.
     fn texture_size_and_align(&self, shape: &TextureShape) -> SizeAndAlign;
     /// Copies bytes between two allocations of this backend; nothing in flight uses them.
@@ -80,6 +83,11 @@ pub(crate) trait Allocation: Send + Sync + Debug + Any {
     fn read(&self, offset: u64, out: &mut [u8]);
     /// Copies bytes in. The caller has checked the range.
     fn write(&self, offset: u64, bytes: &[u8]);
+    /// What other processes see of it, where they can.
+    #[cfg(target_os = "linux")]
+    fn shared_memory(&self) -> Option<&fencepost_ipc::SharedMemory> {
+        None
+    }
 }
 
 /// What happens when nodes end.

@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 
 use super::gate::Gate;
 use super::level::Level;
+use super::outside::Outside;
 use super::promises::Promises;
 use super::sleeper;
 use super::{EventHandle, SharedEventListener};
@@ -68,6 +69,8 @@ pub(crate) struct EventBody {
     table: Mutex<Table>,
     /// Who is told what the CPU does with it.
     watches: Watches,
+    /// What other processes see of it.
+    outside: Outside,
     this: Weak<Self>,
 }
 
@@ -131,6 +134,7 @@ impl EventBody {
             signals: AtomicUsize::new(0),
             table: Mutex::default(),
             watches: Watches::default(),
+            outside: Outside::default(),
             this: this.clone(),
         })
     }
@@ -141,6 +145,16 @@ impl EventBody {
         let below = || self.level.value() < value;
         // The look after the promises counts: a promise that was kept meanwhile has raised the value.
         self.shared && below() && !self.is_promised(value) && below()
+    }
+
+    #[inline]
+    pub(super) fn outside(&self) -> &Outside {
+        &self.outside
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn weak(&self) -> Weak<Self> {
+        self.this.clone()
     }
 
     /// Whether the CPU and other devices may use it.
@@ -179,6 +193,7 @@ impl EventBody {
     #[inline]
     pub(crate) fn signaled_value(&self) -> u64 {
         self.drive();
+        self.fetch();
         self.level.value()
     }
 
@@ -200,9 +215,9 @@ impl EventBody {
         signals
     }
 
-    /// Whether the program has a handle left, through which it could raise the value.
+    /// Whether the program has a handle left, through which it could raise the value, or another process may have one.
     pub(crate) fn has_handles(&self) -> bool {
-        self.handles.load(Ordering::SeqCst) > 0
+        self.handles.load(Ordering::SeqCst) > 0 || self.outside.is_open()
     }
 
     /// How many signals were recorded and not given up: what is still to be committed, what is held back, what is in flight.
@@ -213,7 +228,9 @@ impl EventBody {
     /// Raises the value; a smaller or equal one changes nothing. Tells threads, listeners and queues.
     #[inline]
     pub(crate) fn raise(&self, value: u64) {
-        if self.level.raise(value) {
+        let telling = self.level.raise(value);
+        self.raise_outside(value);
+        if telling {
             self.tell();
         }
     }
@@ -252,6 +269,7 @@ impl EventBody {
             Some(Waiter::Task(known)) => std::mem::swap(known, &mut before),
             _ => *place = Some(table.add(value, Waiter::Task(before))),
         }
+        self.watch_outside();
         drop(table);
         false
     }
@@ -287,6 +305,7 @@ impl EventBody {
             table.promises.remove(device, value, node);
             self.level.raise(value)
         };
+        self.raise_outside(value);
         if telling {
             self.tell();
         }
@@ -331,6 +350,7 @@ impl EventBody {
         if !table.held.iter().any(|known| Weak::ptr_eq(known, user)) {
             table.held.push(user.clone());
         }
+        self.watch_outside();
         Standing::Held
     }
 
@@ -351,6 +371,7 @@ impl EventBody {
             _ => {
                 let place = table.gates.partition_point(|earlier| earlier.value() <= gate.value());
                 table.gates.insert(place, Arc::clone(gate));
+                self.watch_outside();
             }
         }
     }
@@ -412,6 +433,8 @@ impl EventBody {
         }
         if table.waiters.is_empty() && table.gates.is_empty() {
             self.level.unwatch();
+        } else {
+            self.watch_outside();
         }
         told
     }

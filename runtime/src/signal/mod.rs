@@ -5,15 +5,19 @@
 //! promised anything yet, threads, tasks and listeners. All of them stand in one table for each event, and a raise that nobody watches
 //! never takes its lock.
 //!
-//! Deliberately absent: values that other processes see.
+//! A shared event that other processes see has a second word, in shared memory, which follows the first ([`outside`]).
 mod event;
 mod gate;
 mod handle;
 mod level;
 mod listener;
+#[cfg_attr(not(target_os = "linux"), path = "inside_only.rs")]
+mod outside;
 mod promises;
 mod serial;
 mod sleeper;
+#[cfg(target_os = "linux")]
+mod watcher;
 
 pub(crate) use event::{EventBody, EventUser, Standing};
 pub(crate) use gate::Gate;

@@ -85,6 +85,10 @@ pub(crate) fn sleep_until_any(waits: &[(&EventBody, u64)], timeout: Option<Durat
     if let Some(first) = reached() {
         return Some(first);
     }
+    waits.iter().for_each(|(event, _)| event.fetch());
+    if let Some(first) = reached() {
+        return Some(first);
+    }
     let users: Vec<_> = waits.iter().flat_map(|(event, _)| event.users()).collect();
     users.iter().for_each(|user| user.wait_begins());
     let found = asleep(waits, timeout, reached);
@@ -97,6 +101,12 @@ fn asleep(
     timeout: Option<Duration>,
     reached: impl Fn() -> Option<usize>,
 ) -> Option<usize> {
+    // Where another process may raise the value, a thread sleeps on what that process raises, and nobody stands between.
+    if let [(event, value)] = waits
+        && let Some(reached) = event.sleep_outside(*value, timeout)
+    {
+        return reached.then_some(0);
+    }
     // A time that the clock cannot tell is no limit.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let sleeper = Arc::new(Sleeper { thread: std::thread::current(), woken: AtomicBool::new(false) });

@@ -12,6 +12,8 @@ mod liveness;
 mod managed;
 mod memory;
 mod misuse;
+#[cfg(target_os = "linux")]
+mod processes;
 mod schedules;
 mod smoke;
 mod threads;

@@ -8,6 +8,11 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
+#[cfg(target_os = "linux")]
+use fencepost_ipc::SharedMemory;
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
+
 use crate::Error;
 use crate::backend::Allocation;
 use crate::error::DeviceError;
@@ -22,6 +27,16 @@ pub(crate) struct Memory {
     start: NonNull<AtomicU32>,
     words: usize,
     length: u64,
+    owner: Owner,
+}
+
+/// Whom the words belong to.
+enum Owner {
+    /// This value, which had them from the allocator.
+    Allocator,
+    /// A mapping, which is kept by holding it.
+    #[cfg(target_os = "linux")]
+    Mapping(Arc<SharedMemory>),
 }
 
 /// Alignment of a memory's first byte. What is placed at a multiple of it is aligned for every texel.
@@ -49,19 +64,27 @@ impl Memory {
         let words = usize::try_from(length.div_ceil(4)).map_err(|_| refused())?;
         let Some(layout) = layout(words) else { return Err(refused()) };
         if words == 0 {
-            return Ok(Self { start: NonNull::dangling(), words, length });
+            return Ok(Self { start: NonNull::dangling(), words, length, owner: Owner::Allocator });
         }
         // SAFETY: the layout's size is not zero.
         let start = unsafe { alloc_zeroed(layout) };
         let start = NonNull::new(start.cast::<AtomicU32>()).ok_or_else(refused)?;
-        Ok(Self { start, words, length })
+        Ok(Self { start, words, length, owner: Owner::Allocator })
+    }
+
+    /// Memory that other processes may read and write too: to us they are kernels that race.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn over(memory: Arc<SharedMemory>) -> Self {
+        let words = memory.words();
+        let (start, count) = (NonNull::from(words).cast(), words.len());
+        Self { start, words: count, length: count as u64 * 4, owner: Owner::Mapping(memory) }
     }
 
     /// All of it as words. The last one is whole even where the length is not a multiple of 4.
     pub(crate) fn words(&self) -> &[AtomicU32] {
         // SAFETY: `start` is aligned and points to `words` words (or is dangling where there are none) that are initialised (zeroed,
-        // and every bit pattern is a value), live as long as `self`, and are only ever accessed atomically or by machine
-        // instructions that stand for atomics.
+        // and every bit pattern is a value), live as long as `self`, which owns them or holds the mapping that does, and are only ever
+        // accessed atomically or by machine instructions that stand for atomics.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }
     }
 
@@ -95,11 +118,19 @@ impl Allocation for Memory {
     fn write(&self, offset: u64, bytes: &[u8]) {
         bytes::write(self.words(), offset as usize, bytes);
     }
+
+    #[cfg(target_os = "linux")]
+    fn shared_memory(&self) -> Option<&SharedMemory> {
+        match &self.owner {
+            Owner::Allocator => None,
+            Owner::Mapping(memory) => Some(memory),
+        }
+    }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        if self.words == 0 {
+        if self.words == 0 || !matches!(self.owner, Owner::Allocator) {
             return;
         }
         if let Some(layout) = layout(self.words) {
@@ -115,7 +146,7 @@ impl fmt::Debug for Memory {
     }
 }
 
-// SAFETY: the memory belongs to this value alone and is reached through `&AtomicU32` only; the allocator takes it back on any thread.
+// SAFETY: the memory belongs to this value, or to a mapping that any thread may use and drop, and is reached through `&AtomicU32` only; the allocator takes it back on any thread.
 unsafe impl Send for Memory {}
 
 // SAFETY: everything that `&Memory` gives access to is atomic.

@@ -100,6 +100,11 @@ impl Backend for CpuDevice {
         Err(DeviceError::ForeignMemory { device: self.name() }.into())
     }
 
+    #[cfg(target_os = "linux")]
+    fn adopt(&self, memory: &Arc<fencepost_ipc::SharedMemory>) -> Result<Arc<dyn Allocation>, Error> {
+        Ok(Arc::new(Memory::over(Arc::clone(memory))))
+    }
+
     fn texture_size_and_align(&self, shape: &TextureShape) -> SizeAndAlign {
         SizeAndAlign { size: TextureLayout::new(shape).bytes(), align: TextureLayout::alignment() }
     }
