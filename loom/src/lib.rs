@@ -7,9 +7,9 @@ mod claim;
 mod level;
 #[path = "../../runtime/src/backend/cpu/links.rs"]
 mod links;
+#[path = "../../ipc/src/protocol.rs"]
+mod protocol;
 #[path = "../../runtime/src/backend/cpu/sleep.rs"]
 mod sleep;
 #[path = "../../runtime/src/backend/cpu/watched.rs"]
 mod watched;
-#[path = "../../ipc/src/protocol.rs"]
-mod protocol;
