@@ -211,7 +211,7 @@ impl Ledger {
             Body::Buffer(body) => body.resource,
             Body::Texture(body) => body.resource,
         };
-        self.part_of(device, id, extent).unwrap_or(Part { resource, extent: extent.clone() })
+        self.part_of(device, id, extent).unwrap_or_else(|| Part { resource, extent: extent.clone() })
     }
 
     /// A part of a resource that is declared.
@@ -395,7 +395,9 @@ impl Ledger {
     pub(crate) fn gone<D: Declare>(&mut self, declare: &mut D, device: DeviceIndex, gone: Gone) {
         match gone {
             Gone::Queue(id) => {
-                self.queues.remove(&(device, id)).map(|queue| declare.queue_gone(queue));
+                if let Some(queue) = self.queues.remove(&(device, id)) {
+                    declare.queue_gone(queue);
+                }
             }
             Gone::Resource(id) => {
                 if let Some(KnownResource { index, .. }) = self.resources.remove(&(device, id)) {
@@ -406,10 +408,14 @@ impl Ledger {
                 }
             }
             Gone::Memory(id) => {
-                self.heaps.remove(&(device, id)).map(|heap| declare.heap_gone(heap));
+                if let Some(heap) = self.heaps.remove(&(device, id)) {
+                    declare.heap_gone(heap);
+                }
             }
             Gone::Fence(id) => {
-                self.fences.remove(&(device, id)).map(|fence| declare.fence_gone(fence));
+                if let Some(fence) = self.fences.remove(&(device, id)) {
+                    declare.fence_gone(fence);
+                }
             }
         }
     }

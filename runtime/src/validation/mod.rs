@@ -7,7 +7,8 @@
 //! The judge is [`fencepost_core::validate::Online`]: the one that `fencepost check` has, fed piece by piece. All devices of a process
 //! that validate share one, so that what they do to each other through shared events is seen.
 //!
-//! What it knows of the CPU is the order of its calls: see [`observe`](crate::observe).
+//! What it knows of the CPU is the order of its calls: how threads of the app tell each other something cannot be seen, so the CPU counts
+//! as one thread.
 mod feed;
 mod finding;
 mod mode;
