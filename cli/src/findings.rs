@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fencepost_cli::format::{Parsed, SourceMap, parse};
-use fencepost_core::advise::advise_order;
+use fencepost_core::advise::{Repair, advise_order, remedy};
 use fencepost_core::explain::{Explainer, Explanation};
 use fencepost_core::program::{Locus, Program, ResourceIndex};
 use fencepost_core::validate::{Finding, Kind, Severity, Spot, validate_order};
@@ -55,6 +55,12 @@ impl Checked {
         Ok(self)
     }
 
+    /// The smallest fix of an error by itself, where synchronization mends it.
+    fn remedy(&self, finding: &Finding) -> Option<Repair> {
+        // Names have been checked when the program was read.
+        remedy(&self.program, &self.order, finding).ok().flatten()
+    }
+
     /// How many findings there are of a severity.
     pub(crate) fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity() == severity).count()
@@ -79,9 +85,11 @@ impl Checked {
             code: code(finding),
             severity: finding.severity(),
             labels,
-            help: match order {
-                Some(order) => format!("{order}\n{advice}"),
-                None => advice,
+            help: {
+                let fix = self
+                    .remedy(finding)
+                    .map(|fix| format!("Fix: {}\n     {}", explainer.fix(&fix), explainer.calls(&fix)));
+                order.into_iter().chain([advice]).chain(fix).collect::<Vec<_>>().join("\n")
             },
             source: NamedSource::new(&self.name, Arc::clone(&self.source)),
         };
@@ -115,6 +123,7 @@ impl Checked {
         let mut objects = Vec::new();
         for finding in &self.findings {
             let explanation = explainer.explain(finding);
+            let fix = self.remedy(finding);
             let resource = finding.resource.map(|resource| explainer.resource(resource).to_owned());
             let extent = finding.resource.zip(finding.extent.as_ref());
             let extent = extent.map(|(resource, extent)| explainer.extent(resource, extent));
@@ -125,7 +134,8 @@ impl Checked {
             };
             objects.push(format!(
                 "{{\"code\": {}, \"severity\": {}, \"first\": {}, \"second\": {}, \"resource\": {}, \
-                 \"extent\": {}, \"detail\": {}, \"message\": {}, \"fix\": {}}}",
+                 \"extent\": {}, \"detail\": {}, \"message\": {}, \"fix\": {}, \
+                 \"fix_primitive\": {}, \"fix_calls\": {}, \"advice\": {}}}",
                 Json(Some(finding.code().to_owned())),
                 Json(Some(severity.to_owned())),
                 path(finding.first),
@@ -134,6 +144,9 @@ impl Checked {
                 Json(extent),
                 Json(detail(finding).map(str::to_owned)),
                 Json(Some(explanation.message())),
+                Json(Some(fix.as_ref().map_or(explanation.advice.clone(), |fix| explainer.fix(fix)))),
+                Json(fix.as_ref().and_then(|fix| fix.scope).map(|scope| scope.name().to_owned())),
+                Json(fix.as_ref().map(|fix| explainer.calls(fix))),
                 Json(Some(explanation.advice)),
             ));
         }

@@ -15,12 +15,14 @@
 //! | `redundant` | finds what may be taken away |
 //! | `reach` | says which places a primitive reaches |
 //! | `fix` | finds the smallest synchronization that mends |
+//! | `wide` | finds what may be narrower |
 //! | `scope` | names scopes, and lists what synchronization there is |
 mod fix;
 mod reach;
 mod redundant;
 mod scope;
 mod weigh;
+mod wide;
 
 use std::collections::HashSet;
 
@@ -80,7 +82,10 @@ pub fn advise_order(program: &Program, order: &Order) -> Result<Vec<Finding>, Un
     let weighed = Weighed::of(program, order);
     let without = redundant::find(&weighed)?;
     let rest = Order::without(program, &without)?;
-    Ok(redundant::findings(&weighed, &without, &rest))
+    let mut findings = redundant::findings(&weighed, &without, &rest);
+    findings.append(&mut wide::find(&weighed, &without)?);
+    findings.sort_by_key(Finding::spot);
+    Ok(findings)
 }
 
 /// The redundant synchronization of a program: all of it may be taken away at once.

@@ -26,6 +26,18 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Its size: the two queue barriers have the same.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::IntrapassBarrier => 0,
+            Self::Fence => 1,
+            Self::ConsumerBarrier | Self::ProducerBarrier => 2,
+            Self::Event => 3,
+            Self::SharedEvent => 4,
+            Self::CpuWait => 5,
+        }
+    }
+
     /// Its stable name, as programs write it: `"intrapass-barrier"` and so on.
     pub const fn name(self) -> &'static str {
         match self {

@@ -50,7 +50,10 @@ impl Explainer<'_> {
                 advice: format!("Narrow {site} to {}.", self.memory_scope(scope)),
             },
             TooWide::Scope { from, to, first, second } => Explanation {
-                what: format!("{name} ({from}) reaches further than the conflicts that it orders."),
+                what: format!(
+                    "{name} reaches further than the conflicts that it orders: its scope is that of {}.",
+                    words::article(from.name())
+                ),
                 order: Some(format!(
                     "All that depends on it is between {} and {}, which {} would order.",
                     self.pass_of(*first),
@@ -114,7 +117,7 @@ impl Explainer<'_> {
         }
     }
 
-    fn memory_scope(&self, scope: &MemoryScope) -> String {
+    pub(super) fn memory_scope(&self, scope: &MemoryScope) -> String {
         match scope {
             MemoryScope::Kinds { buffers, textures, render_targets } => {
                 let kinds =

@@ -6,6 +6,7 @@
 mod advice;
 mod clash;
 mod misuse;
+mod repair;
 mod words;
 
 use std::collections::HashMap;

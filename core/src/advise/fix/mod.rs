@@ -43,7 +43,7 @@ use crate::validate::conflicts::{Conflict, Conflicts};
 use crate::validate::{Finding, Kind, Managed, Severity, Spot, validate_order};
 use addition::{Addition, edits};
 use edits::Edits;
-use problem::{Problem, Relation};
+pub(super) use problem::{Problem, Relation};
 
 /// A mended program.
 #[derive(Clone, Debug)]
