@@ -88,7 +88,7 @@ impl Checked {
             help: {
                 let fix = self
                     .remedy(finding)
-                    .map(|fix| format!("Fix: {}\n     {}", explainer.fix(&fix), explainer.calls(&fix)));
+                    .map(|fix| format!("Fix: {}\nIn code: {}", explainer.fix(&fix), explainer.calls(&fix)));
                 order.into_iter().chain([advice]).chain(fix).collect::<Vec<_>>().join("\n")
             },
             source: NamedSource::new(&self.name, Arc::clone(&self.source)),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use fencepost_cli::format::print;
 use fencepost_core::advise::{fix, fix_and_prune};
+use fencepost_core::explain::Explainer;
 
 use crate::findings::{Checked, NoProgram};
 
@@ -38,5 +39,9 @@ fn fixed(checked: &Checked, pruned: bool) -> Result<String, NoProgram> {
     let told = |error: &dyn std::fmt::Display| NoProgram(format!("fencepost: {}: {error}\n", checked.name));
     let fix = if pruned { fix_and_prune } else { fix };
     let fixed = fix(&checked.program).map_err(|error| told(&error))?;
+    let explainer = Explainer::of(&fixed.program);
+    for left in &fixed.left {
+        eprintln!("fencepost: {}: not mended: {}", checked.name, explainer.left(left));
+    }
     print(&fixed.program).map_err(|error| told(&error))
 }

@@ -115,6 +115,40 @@ fn a_file_fails_for_a_line_that_does_not_hold_and_for_an_error_that_no_line_name
 
 #[test]
 fn every_program_holds() {
+    let files = programs();
+    let names: Vec<String> = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
+    let mut arguments = vec!["test"];
+    arguments.extend(names.iter().map(String::as_str));
+    let output = fencepost(&arguments);
+    let out = text(&output.stdout);
+    let failed: Vec<&str> = out.lines().filter(|line| !line.starts_with("ok ")).collect();
+    assert!(names.len() >= 100, "{} programs", names.len());
+    assert_eq!(output.status.code(), Some(0), "{}{}", failed.join("\n"), text(&output.stderr));
+}
+
+#[test]
+fn a_fixed_file_is_clean_and_what_stays_is_told() {
+    let fixed = |name: &str, more: &[&str]| {
+        let mut arguments = vec!["fix", name];
+        arguments.extend_from_slice(more);
+        let output = fencepost(&arguments);
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, program, told) = fixed("programs/scenarios/s2-no-fence.kdl", &[]);
+    assert_eq!((code, told.as_str()), (Some(0), ""));
+    for line in ["fence F", "update-fence F after=dispatch", "wait-for-fence F before=blit"] {
+        assert!(program.contains(line), "{line} is not in\n{program}");
+    }
+    let (code, program, _) = fixed("programs/scenarios/twice-ordered.kdl", &["--prune"]);
+    assert_eq!((code, program.matches("barrier").count()), (Some(0), 1), "{program}");
+    let (code, _, told) = fixed("programs/scenarios/own-future.kdl", &[]);
+    assert_eq!(code, Some(0));
+    assert!(told.contains("not mended") && told.contains("lacks a signal"), "{told}");
+    assert_eq!(fixed("Cargo.toml", &[]).0, Some(2));
+}
+
+/// Every file under `programs/`.
+fn programs() -> Vec<PathBuf> {
     fn add(folder: &Path, files: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).expect("a folder of programs") {
             let path = entry.expect("an entry").path();
@@ -128,12 +162,30 @@ fn every_program_holds() {
     let mut files = Vec::new();
     add(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../programs"), &mut files);
     files.sort();
-    let names: Vec<String> = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
-    let mut arguments = vec!["test"];
-    arguments.extend(names.iter().map(String::as_str));
-    let output = fencepost(&arguments);
-    let out = text(&output.stdout);
-    let failed: Vec<&str> = out.lines().filter(|line| !line.starts_with("ok ")).collect();
-    assert!(names.len() >= 100, "{} programs", names.len());
-    assert_eq!(output.status.code(), Some(0), "{}{}", failed.join("\n"), text(&output.stderr));
+    files
+}
+
+#[test]
+fn every_program_can_be_fixed() {
+    use fencepost_core::advise::fix;
+    use fencepost_core::validate::{Kind, validate};
+    let mut mended = 0;
+    for file in programs() {
+        let source = std::fs::read_to_string(&file).expect("a program");
+        let name = file.display().to_string();
+        let program = fencepost_cli::format::parse(&name, &source).expect("a program").program;
+        let fixed = fix(&program).expect("the names are there");
+        mended += usize::from(!fixed.repairs.is_empty());
+        let left = validate(&fixed.program).expect("the names are there");
+        let broken = |kind: &Kind| matches!(kind, Kind::Race(_) | Kind::Stale(_) | Kind::Managed(_));
+        let broken = left.iter().filter(|finding| {
+            broken(&finding.kind) && !fixed.left.iter().any(|left| left.finding == **finding)
+        });
+        assert_eq!(broken.count(), 0, "{name}");
+        assert!(fixed.left.iter().all(|left| !matches!(left.finding.kind, Kind::Stale(_))), "{name}");
+        let text = fencepost_cli::format::print(&fixed.program).expect("a text");
+        let again = fencepost_cli::format::parse(&name, &text).expect("the text is a program").program;
+        assert_eq!(again, fixed.program, "{name}");
+    }
+    assert!(mended >= 50, "{mended} programs were mended");
 }

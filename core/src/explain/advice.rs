@@ -49,11 +49,8 @@ impl Explainer<'_> {
                 order: Some(format!("They are ordered as well with {}.", self.memory_scope(scope))),
                 advice: format!("Narrow {site} to {}.", self.memory_scope(scope)),
             },
-            TooWide::Scope { from, to, first, second } => Explanation {
-                what: format!(
-                    "{name} reaches further than the conflicts that it orders: its scope is that of {}.",
-                    words::article(from.name())
-                ),
+            TooWide::Scope { to, first, second, .. } => Explanation {
+                what: format!("{name} reaches further than the conflicts that it orders."),
                 order: Some(format!(
                     "All that depends on it is between {} and {}, which {} would order.",
                     self.pass_of(*first),

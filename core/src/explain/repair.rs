@@ -1,7 +1,7 @@
 //! A fix as lines of a program, with where they go, and as calls of the runtime.
 use super::{Explainer, words};
 use crate::Stages;
-use crate::advise::{Inserted, Insertion, Repair, Where};
+use crate::advise::{Inserted, Insertion, Left, LeftReason, Repair, Where};
 use crate::program::{
     BufferItem, Command, CommandBufferIndex, EventIndex, EventOperation, EventOperationKind, FenceIndex,
     Locus, Pass, PassItem, Primitive, Step, Work,
@@ -27,6 +27,21 @@ impl Explainer<'_> {
     pub fn calls(&self, repair: &Repair) -> String {
         let all = repair.insertions.iter().map(|insertion| self.call(repair, insertion));
         all.collect::<Vec<_>>().join(" ")
+    }
+
+    /// An error that a fix has left, and why. The explainer must be of the mended program.
+    pub fn left(&self, left: &Left) -> String {
+        let reason = match left.reason {
+            LeftReason::Stuck => "A wait that hangs lacks a signal, which is for the author to give.",
+            LeftReason::Misuse => "What Metal does not allow cannot be mended by synchronization.",
+            LeftReason::WithinRenderPass => {
+                "A render pass cannot wait for its own fragments: move the second command to a later pass."
+            }
+            LeftReason::PublishedTooLate => "The CPU writes after the commit, so nothing publishes in time.",
+            LeftReason::NoSynchronize => "No call at that place brings the GPU's copy back.",
+            LeftReason::Blocked => "No primitive can be put where it would order the two.",
+        };
+        format!("{} {reason}", self.explain(&left.finding).what)
     }
 
     fn place(&self, at: Where) -> String {
