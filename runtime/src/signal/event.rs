@@ -147,6 +147,7 @@ impl EventBody {
         self.shared && below() && !self.is_promised(value) && below()
     }
 
+    #[cfg(target_os = "linux")]
     #[inline]
     pub(super) fn outside(&self) -> &Outside {
         &self.outside
