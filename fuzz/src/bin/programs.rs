@@ -1,6 +1,6 @@
 //! What cargo-fuzz does with programs, without it: bytes from seeds, the same ones each time.
 //!
-//! `programs (format|validator) [--start SEED] [--seeds N | --seconds N]`. A seed that breaks a promise ends the run with a panic
+//! `programs (format|validator|fix) [--start SEED] [--seeds N | --seconds N]`. A seed that breaks a promise ends the run with a panic
 //! that shows the program; the last line says which seed it was.
 
 use std::collections::BTreeMap;
@@ -18,8 +18,9 @@ fn main() -> ExitCode {
     let target: fn(&[u8]) -> &'static str = match arguments.first().map(String::as_str) {
         Some("format") => programs::format,
         Some("validator") => programs::validator,
+        Some("fix") => programs::fix,
         _ => {
-            eprintln!("programs (format|validator) [--start SEED] [--seeds N | --seconds N]");
+            eprintln!("programs (format|validator|fix) [--start SEED] [--seeds N | --seconds N]");
             return ExitCode::from(2);
         }
     };

@@ -1,10 +1,11 @@
-//! Programs under test: the text form, and the validator against brute force.
+//! Programs under test: the text form, the validator and the fixes against brute force.
 //!
 //! Each function takes bytes, as libFuzzer gives them and as the `programs` binary makes them from seeds, and panics where the promise
 //! is broken. The generator and the judge are those of the tests of `fencepost-cli`.
 
 #[path = "../../../cli/tests/mutation/judge.rs"]
 mod judge;
+mod mended;
 #[path = "../../../cli/tests/format/random.rs"]
 mod random;
 
@@ -14,6 +15,7 @@ use fencepost_core::{NodeId, Order};
 use fencepost_format::{parse, print};
 
 use judge::{Verdict, judge};
+pub use mended::fix;
 
 /// Texts longer than this only cost time.
 const LONGEST: usize = 16 << 10;
