@@ -136,6 +136,11 @@ impl Pass {
     /// later passes' work back: a wait for a fence or a consumer barrier. What an update captures or a producer barrier
     /// waits for has to stand behind that.
     pub fn attachments_at(&self) -> Option<u32> {
+        self.attachments_among(|_| true)
+    }
+
+    /// [`attachments_at`](Self::attachments_at), where some items are passed over: what is not there holds nothing.
+    pub(crate) fn attachments_among(&self, there: impl Fn(u32) -> bool) -> Option<u32> {
         self.attachments().next()?;
         let (mut behind, mut number) = (0, 0);
         for item in &self.items {
@@ -147,7 +152,7 @@ impl Pass {
                         synchronization.primitive,
                         Primitive::WaitForFence { .. } | Primitive::ConsumerBarrier { .. }
                     );
-                    behind = if holds { number } else { behind };
+                    behind = if holds && there(number - 1) { number } else { behind };
                 }
                 PassItem::UseResource { .. } => {}
             }

@@ -112,12 +112,23 @@ fn fates(program: &Program, origin: impl Fn(Locus) -> Option<Locus>) -> HashSet<
 }
 
 #[test]
-fn a_pruned_program_keeps_every_conflict_as_it_was_and_nothing_in_it_is_redundant() {
+fn a_pruned_program_keeps_every_conflict_that_is_ordered_and_nothing_in_it_is_redundant() {
     let removed = std::cell::Cell::new(0);
     run(cases(96), |program| {
         let pruned = prune(&program).unwrap();
         removed.set(removed.get() + pruned.removed.len());
-        prop_assert_eq!(fates(&pruned.program, |locus| pruned.origin(locus)), fates(&program, Some));
+        let (were, are) = (fates(&program, Some), fates(&pruned.program, |locus| pruned.origin(locus)));
+        // Of two that nothing orders either may be played first, and a wait that is taken out may turn commits of two threads round.
+        let pairs = |all: &HashSet<(Locus, Locus, bool)>| -> HashSet<(Locus, Locus)> {
+            all.iter().map(|(first, second, _)| (*first.min(second), *first.max(second))).collect()
+        };
+        prop_assert_eq!(pairs(&are), pairs(&were));
+        let lost = |(first, second, well): &&(Locus, Locus, bool)| {
+            *well && (!are.contains(&(*first, *second, true)) || are.contains(&(*first, *second, false)))
+        };
+        let partly = |(first, second, _): &&(Locus, Locus, bool)| were.contains(&(*first, *second, false));
+        let lost: Vec<_> = were.iter().filter(lost).filter(|pair| !partly(pair)).collect();
+        prop_assert!(lost.is_empty(), "{:?}", lost);
         let order = Order::of(&pruned.program).unwrap();
         prop_assert_eq!(redundant(&pruned.program, &order).unwrap(), HashSet::new());
         // Exactly what is advised goes.

@@ -86,7 +86,8 @@ impl Machine {
         let mode = script.program.queues[queue.index()].mode;
         let id = self.names.queues[queue.index()];
         self.engine.begin_pass(id, is_serial(pass, mode));
-        let (alone, own) = (pass.attachments_at(), Locus::Pass { buffer, pass: number });
+        let own = Locus::Pass { buffer, pass: number };
+        let alone = pass.attachments_among(|item| script.has(Locus::PassItem { buffer, pass: number, item }));
         let first = self.buffers[buffer.index()].site;
         let last = first + pass.items.len() as u32;
         for (item, place) in pass.items.iter().zip(0..) {
