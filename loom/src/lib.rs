@@ -7,8 +7,12 @@ mod claim;
 mod level;
 #[path = "../../runtime/src/backend/cpu/links.rs"]
 mod links;
+#[path = "../../runtime/src/signal/once.rs"]
+mod once;
 #[path = "../../ipc/src/protocol.rs"]
 mod protocol;
+#[path = "../../runtime/src/signal/rights.rs"]
+mod rights;
 #[path = "../../runtime/src/backend/cpu/sleep.rs"]
 mod sleep;
 #[path = "../../runtime/src/backend/cpu/watched.rs"]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use super::gate::Gate;
 use super::level::Level;
 use super::outside::Outside;
 use super::promises::Promises;
+use super::rights::Rights;
 use super::sleeper;
 use super::{EventHandle, SharedEventListener};
 use crate::observe::Watches;
@@ -62,10 +63,8 @@ pub(crate) struct EventBody {
     shared: bool,
     /// Some device that uses this event holds work back until somebody looks.
     driven: AtomicBool,
-    /// Handles of the program, through which it may raise the value.
-    pub(super) handles: AtomicUsize,
-    /// Signals that were recorded and not given up.
-    pub(super) signals: AtomicUsize,
+    /// Handles of the program, through which it may raise the value, and signals that were recorded and not given up.
+    pub(super) rights: Rights,
     table: Mutex<Table>,
     /// Who is told what the CPU does with it.
     watches: Watches,
@@ -130,8 +129,7 @@ impl EventBody {
             level: Level::new(),
             shared,
             driven: AtomicBool::new(false),
-            handles: AtomicUsize::new(0),
-            signals: AtomicUsize::new(0),
+            rights: Rights::new(),
             table: Mutex::default(),
             watches: Watches::default(),
             outside: Outside::default(),
@@ -218,12 +216,12 @@ impl EventBody {
 
     /// Whether the program has a handle left, through which it could raise the value, or another process may have one.
     pub(crate) fn has_handles(&self) -> bool {
-        self.handles.load(Ordering::SeqCst) > 0 || self.outside.is_open()
+        self.rights.has_handles() || self.outside.is_open()
     }
 
     /// How many signals were recorded and not given up: what is still to be committed, what is held back, what is in flight.
     pub(crate) fn recorded_signals(&self) -> usize {
-        self.signals.load(Ordering::SeqCst)
+        self.rights.signals()
     }
 
     /// Raises the value; a smaller or equal one changes nothing. Tells threads, listeners and queues.

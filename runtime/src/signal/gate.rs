@@ -4,12 +4,12 @@
 //! quicker than both, and the one that was promised may fail. So the node follows none of them. It is opened by whoever makes the value
 //! reach it, once, and a wait that nothing in flight will release any more fails.
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use fencepost_core::NodeId;
 
+use super::once::Once;
 use super::{EventBody, EventUser};
 use crate::Error;
 
@@ -22,7 +22,7 @@ pub(crate) struct Gate {
     /// When its queue came to the wait.
     since: Instant,
     /// Somebody opens it, or has done so.
-    claimed: AtomicBool,
+    claimed: Once,
     opened: OnceLock<Instant>,
 }
 
@@ -34,7 +34,7 @@ impl Gate {
         value: u64,
         since: Instant,
     ) -> Self {
-        let (claimed, opened) = (AtomicBool::new(false), OnceLock::new());
+        let (claimed, opened) = (Once::new(), OnceLock::new());
         Self { user: user.clone(), event: Arc::downgrade(event), node, value, since, claimed, opened }
     }
 
@@ -58,7 +58,7 @@ impl Gate {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.claimed.load(Ordering::Acquire)
+        self.claimed.is_claimed()
     }
 
     /// When it was opened.
@@ -86,17 +86,20 @@ impl Gate {
 
     /// Whatever the value is, it is not waited for any more.
     pub(crate) fn give_up(self: &Arc<Self>, error: Option<&Error>) {
+        // Claimed first: whoever notes it down meanwhile sees that it is over, or what he has noted down is taken back here.
+        let first = self.claim();
         if let Some(event) = self.event.upgrade() {
             event.withdraw_gate(self);
         }
-        match error {
-            Some(error) => self.fail(error),
-            None => self.open(),
+        match (self.user.upgrade().filter(|_| first), error) {
+            (Some(user), Some(error)) => user.gate_failed(self.node, error),
+            (Some(user), None) => user.open(self.node),
+            (None, _) => {}
         }
     }
 
     fn claim(&self) -> bool {
-        let first = !self.claimed.swap(true, Ordering::AcqRel);
+        let first = self.claimed.claim();
         if first {
             self.opened.set(Instant::now()).ok();
         }

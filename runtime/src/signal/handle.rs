@@ -4,7 +4,6 @@
 //! holds the event without being counted.
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::EventBody;
 
@@ -23,14 +22,14 @@ impl EventHandle {
     }
 
     pub(super) fn of(body: Arc<EventBody>) -> Self {
-        body.handles.fetch_add(1, Ordering::SeqCst);
+        body.rights.add_handle();
         Self(body)
     }
 }
 
 impl SignalRight {
     pub(crate) fn new(body: &Arc<EventBody>) -> Self {
-        body.signals.fetch_add(1, Ordering::SeqCst);
+        body.rights.add_signal();
         Self(Arc::clone(body))
     }
 
@@ -47,7 +46,7 @@ impl Clone for EventHandle {
 
 impl Drop for EventHandle {
     fn drop(&mut self) {
-        if self.0.handles.fetch_sub(1, Ordering::SeqCst) == 1 {
+        if self.0.rights.drop_handle() {
             self.0.someone_left();
         }
     }
@@ -61,8 +60,7 @@ impl Clone for SignalRight {
 
 impl Drop for SignalRight {
     fn drop(&mut self) {
-        self.0.signals.fetch_sub(1, Ordering::SeqCst);
-        if !self.0.has_handles() {
+        if self.0.rights.drop_signal() && !self.0.has_handles() {
             self.0.someone_left();
         }
     }

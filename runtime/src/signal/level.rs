@@ -51,7 +51,7 @@ impl Level {
 }
 
 /// Sequentially consistent accesses of one thread stay in their order. loom takes them for weaker ones and knows that only of fences.
-fn between() {
+pub(super) fn between() {
     #[cfg(loom)]
     loom::sync::atomic::fence(Ordering::SeqCst);
 }

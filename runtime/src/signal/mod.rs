@@ -11,9 +11,11 @@ mod gate;
 mod handle;
 mod level;
 mod listener;
+mod once;
 #[cfg_attr(not(target_os = "linux"), path = "inside_only.rs")]
 mod outside;
 mod promises;
+mod rights;
 mod serial;
 mod sleeper;
 #[cfg(target_os = "linux")]
