@@ -33,7 +33,10 @@ pub(crate) trait EventUser: Send + Sync + fmt::Debug {
     fn review(&self);
     /// The value that a node in flight waits for is there.
     fn open(&self, node: NodeId);
-    /// No work in flight will raise the value that a node in flight waits for: what was to do so failed.
+    /// What was to raise the value that a node in flight waits for failed, and nothing in flight will: unless something that was
+    /// committed and is held back may still do so, the wait fails.
+    fn gate_doubted(&self, gate: &Arc<Gate>, error: &Error);
+    /// Nothing will raise the value that a node in flight waits for.
     fn gate_failed(&self, node: NodeId, error: &Error);
     /// Signals of an event that were committed and not handed over.
     fn signals_of(&self, event: &EventBody) -> Vec<PendingSignal>;
@@ -51,7 +54,7 @@ pub(crate) enum Standing {
     Reached,
     /// A signal that was handed over already will raise it, unless it fails; another one may be sooner.
     Promised,
-    /// Who had promised it failed, and nobody else has.
+    /// Who had promised it failed, and nobody else has. The device is told when the value grows.
     Broken(Error),
     /// Nobody has promised it. The device is told when the value grows.
     Held,
@@ -312,17 +315,17 @@ impl EventBody {
 
     /// The signal will never run: what it follows failed. Those who wait for it and for no other one in flight are told.
     pub(crate) fn break_promise(&self, device: usize, value: u64, node: NodeId, error: &Error) {
-        let mut failed = SmallVec::<[Arc<Gate>; 4]>::new();
+        let mut doubted = SmallVec::<[Arc<Gate>; 4]>::new();
         let held = {
             let mut table = self.table.lock();
             table.promises.remove(device, value, node);
             let reached = self.level.value().max(table.promises.largest());
             let first = table.gates.partition_point(|gate| gate.value() <= reached);
-            failed.extend(table.gates.drain(first..));
+            doubted.extend(table.gates.range(first..).map(Arc::clone));
             table.note_broken(value, error)
         };
-        for gate in failed {
-            gate.fail(error);
+        for gate in doubted {
+            gate.doubt(error);
         }
         pump(&held);
     }
@@ -341,16 +344,19 @@ impl EventBody {
         if self.level.watch() >= value {
             return Standing::Reached;
         }
-        match &table.broken {
-            _ if table.promises.reach(value) => return Standing::Promised,
-            Some((broken, error)) if *broken >= value => return Standing::Broken(error.clone()),
-            _ => {}
+        if table.promises.reach(value) {
+            return Standing::Promised;
         }
         if !table.held.iter().any(|known| Weak::ptr_eq(known, user)) {
             table.held.push(user.clone());
         }
         self.watch_outside();
-        Standing::Held
+        table.broken_for(value).map_or(Standing::Held, Standing::Broken)
+    }
+
+    /// What the signal of such a value failed of, where one did.
+    pub(crate) fn broken(&self, value: u64) -> Option<Error> {
+        self.table.lock().broken_for(value)
     }
 
     /// A node is in flight that waits for a value which was promised when it was handed over: it is opened or failed from here on.
@@ -360,18 +366,16 @@ impl EventBody {
             drop(table);
             return gate.open();
         }
-        match &table.broken {
-            Some((broken, error)) if *broken >= gate.value() && !table.promises.reach(gate.value()) => {
-                let error = error.clone();
-                drop(table);
-                gate.fail(&error);
-            }
-            _ if gate.is_open() => {}
-            _ => {
-                let place = table.gates.partition_point(|earlier| earlier.value() <= gate.value());
-                table.gates.insert(place, Arc::clone(gate));
-                self.watch_outside();
-            }
+        if gate.is_open() {
+            return;
+        }
+        let place = table.gates.partition_point(|earlier| earlier.value() <= gate.value());
+        table.gates.insert(place, Arc::clone(gate));
+        self.watch_outside();
+        let broken = table.broken_for(gate.value()).filter(|_| !table.promises.reach(gate.value()));
+        drop(table);
+        if let Some(error) = broken {
+            gate.doubt(&error);
         }
     }
 
@@ -475,6 +479,10 @@ impl Table {
         self.next_waiter += 1;
         self.waiters.insert(place, waiter);
         place
+    }
+
+    fn broken_for(&self, value: u64) -> Option<Error> {
+        self.broken.as_ref().filter(|(broken, _)| *broken >= value).map(|(_, error)| error.clone())
     }
 
     fn note_broken(&mut self, value: u64, error: &Error) -> Users {

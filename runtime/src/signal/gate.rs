@@ -61,6 +61,11 @@ impl Gate {
         self.claimed.is_claimed()
     }
 
+    /// Whether it still waits for a value that nothing in flight has promised.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        !self.is_open() && self.event().is_some_and(|event| !event.is_promised(self.value))
+    }
+
     /// When it was opened.
     pub(crate) fn opened(&self) -> Option<Instant> {
         self.opened.get().copied()
@@ -75,12 +80,10 @@ impl Gate {
         }
     }
 
-    /// Nothing will open it: its device knows what becomes of what is behind it.
-    pub(crate) fn fail(&self, error: &Error) {
-        if self.claim()
-            && let Some(user) = self.user.upgrade()
-        {
-            user.gate_failed(self.node, error);
+    /// Nothing in flight will open it: its device knows whether anything else may, and what becomes of what is behind it.
+    pub(crate) fn doubt(self: &Arc<Self>, error: &Error) {
+        if let Some(user) = self.user.upgrade() {
+            user.gate_doubted(self, error);
         }
     }
 

@@ -22,7 +22,7 @@ enum Fed {
     Part,
     /// Up to a wait for a value that nobody has promised.
     Held { event: Arc<EventBody>, value: u64 },
-    /// Up to a wait for a value whose signal will never run.
+    /// Up to a wait for a value whose signal will never run, and no other queue has anything left that might give it.
     Broken(Error),
 }
 
@@ -107,8 +107,9 @@ impl Submission {
     ) -> Step {
         let user: Weak<dyn EventUser> = self.this.clone();
         let standing = event.standing(value, &user);
+        let standing = state.or_held(queue, standing);
         if matches!(standing, Standing::Held) && !state.has_timed_out(queue, now) {
-            state.note_held(event);
+            state.note_held(event, value);
             if let Some(queue) = state.queue(queue) {
                 queue.entries.push_front(Entry::Wait { event: Arc::clone(event), value });
             }
@@ -202,7 +203,7 @@ impl Submission {
                 if state.has_timed_out(queue, now) {
                     return self.time_out(state, queue, committed, &event, value, after);
                 }
-                state.note_held(&event);
+                state.note_held(&event, value);
                 if let Some(queue) = state.queue(queue) {
                     queue.entries.push_front(Entry::Committed(committed));
                 }
@@ -296,7 +297,7 @@ impl Submission {
             match item {
                 Item::WaitForEvent { event, value } => {
                     let user: Weak<dyn EventUser> = self.this.clone();
-                    match event.standing(*value, &user) {
+                    match state.or_held(queue, event.standing(*value, &user)) {
                         Standing::Reached => state.engine.wait_for_event(queue, &[]),
                         Standing::Promised if cursor.item > feed.items_start => return Fed::Part,
                         Standing::Promised => {

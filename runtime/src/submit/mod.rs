@@ -75,6 +75,8 @@ struct State {
     enrolling: Vec<Arc<Part>>,
     /// Somebody is gone who could raise a value that a queue waits for, or a queue waits for an event of which no handle is left.
     review_due: bool,
+    /// Waits in flight whose signals in flight have failed, with why.
+    doubted: Vec<(QueueId, Arc<Gate>, Error)>,
     holds: Vec<(u64, fencepost_core::Access)>,
     next_hold: u64,
     event_timeout: Option<Duration>,
@@ -100,6 +102,8 @@ enum After {
     Enroll(Arc<Part>),
     /// A wait in flight that has taken too long: with the error of its command buffer, or with none where it is let go.
     TimeOut(Arc<Gate>, Option<Error>),
+    /// A wait in flight that nobody is left to release.
+    Fail(Arc<Gate>, Error),
 }
 
 impl Submission {
@@ -112,6 +116,7 @@ impl Submission {
                 in_flight: VecDeque::new(),
                 enrolling: Vec::new(),
                 review_due: false,
+                doubted: Vec::new(),
                 holds: Vec::new(),
                 next_hold: 0,
                 event_timeout: None,
@@ -349,6 +354,15 @@ impl EventUser for Submission {
         self.backend.open(node);
     }
 
+    fn gate_doubted(&self, gate: &Arc<Gate>, error: &Error) {
+        let mut state = self.lock();
+        if let Some(queue) = state.part_of(gate.node()).map(|part| part.queue) {
+            state.doubted.push((queue, Arc::clone(gate), error.clone()));
+        }
+        drop(state);
+        self.pump();
+    }
+
     fn gate_failed(&self, node: NodeId, error: &Error) {
         self.fail_behind(node, error);
     }
@@ -446,6 +460,7 @@ impl After {
                 }
             }
             Self::TimeOut(gate, error) => gate.give_up(error.as_ref()),
+            Self::Fail(gate, error) => gate.give_up(Some(&error)),
         }
     }
 }

@@ -5,13 +5,15 @@
 //! from a wait to what stands in its way can be followed to its end. Nothing is noted down for the sake of this.
 use std::sync::Arc;
 
+use fencepost_core::QueueId;
+
 use super::queue::{Committed, Entry, Queue};
 use super::{State, Submission};
 use crate::record::Item;
-use crate::signal::EventBody;
-use crate::{Obstacle, PendingSignal, StuckWait};
+use crate::signal::{EventBody, Gate};
+use crate::{Error, Obstacle, PendingSignal, StuckWait};
 
-/// A wait at the head of a queue.
+/// A wait at the head of a queue, or in flight with nothing else in flight to release it.
 struct Held {
     queue: String,
     command_buffer: Option<String>,
@@ -57,7 +59,15 @@ impl State {
             };
             Some(Held { queue: queue.label(), command_buffer, event: Arc::clone(event), value })
         };
-        self.queues.iter().filter_map(|(_, queue)| head(queue)).collect()
+        let in_flight = |(id, gate, _): &(QueueId, Arc<Gate>, Error)| {
+            let part = self.part_of(gate.node()).filter(|_| !gate.is_open())?;
+            let queue = self.queues.iter().find(|(known, _)| known == id);
+            let queue = queue.map(|(_, queue)| queue.label()).unwrap_or_default();
+            let command_buffer = part.owner.as_ref().map(|owner| owner.label());
+            Some(Held { queue, command_buffer, event: gate.event()?, value: gate.value() })
+        };
+        let heads = self.queues.iter().filter_map(|(_, queue)| head(queue));
+        self.doubted.iter().filter_map(in_flight).chain(heads).collect()
     }
 }
 

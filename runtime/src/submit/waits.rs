@@ -7,19 +7,23 @@
 //! A wait that is not in flight can be hopeless. The program may raise an event as long as it has a handle of it, or has recorded a
 //! signal that it has not committed; another device may, as long as it has a signal to hand over. What remains are signals that this
 //! device holds back itself. If each of them stands behind a wait of the same kind, none will ever run.
+//!
+//! A wait whose signal has failed fails with it, though the program could raise the event: it is not to wait for a repair that
+//! nobody has promised. But a signal of this device that was committed and is held back is such a promise, as long as it may run.
+//! That holds for waits in flight as well.
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use fencepost_core::NodeId;
+use fencepost_core::{NodeId, QueueId};
 
 use super::part::Part;
-use super::queue::{Committed, Entry, Queue};
-use super::{After, State, Submission};
+use super::queue::{Committed, Entry};
+use super::{After, State, Submission, dependency};
 use crate::Error;
 use crate::error::{DeviceError, SubmitError};
 use crate::record::Item;
-use crate::signal::EventBody;
+use crate::signal::{EventBody, Gate, Standing};
 
 /// Signals of an event that the queues of a device hold back.
 #[derive(Default)]
@@ -28,6 +32,18 @@ struct Kept {
     recorded: usize,
     /// Queues and values of those still to be handed over.
     pending: Vec<(usize, u64)>,
+}
+
+/// A wait that nobody may release.
+struct Hopeless {
+    /// Its queue's.
+    index: usize,
+    event: Arc<EventBody>,
+    value: u64,
+    /// What its signal failed of, where it had one.
+    broken: Option<Error>,
+    /// Where it is in flight.
+    gate: Option<Arc<Gate>>,
 }
 
 impl Submission {
@@ -79,14 +95,23 @@ impl Submission {
 
     /// Fails the waits that nobody is left to release. True: something moved.
     pub(super) fn review_waits(&self, state: &mut State, after: &mut Vec<After>) -> bool {
-        if !std::mem::take(&mut state.review_due) {
+        state.doubted.retain(|(_, gate, _)| gate.is_doubtful());
+        if !std::mem::take(&mut state.review_due) && state.doubted.is_empty() {
             return false;
         }
         let hopeless = state.hopeless();
-        for (index, event, value) in &hopeless {
+        let mut moved = false;
+        for Hopeless { index, event, value, broken, gate } in &hopeless {
+            if let (Some(gate), Some(error)) = (gate, broken) {
+                state.doubted.retain(|(_, known, _)| !Arc::ptr_eq(known, gate));
+                after.push(After::Fail(Arc::clone(gate), error.clone()));
+                continue;
+            }
+            moved = true;
             let (id, queue) = &mut state.queues[*index];
             let id = *id;
-            let error: Error = SubmitError::Abandoned { event: event.describe(), value: *value }.into();
+            let abandoned = || SubmitError::Abandoned { event: event.describe(), value: *value }.into();
+            let error: Error = broken.as_ref().map_or_else(abandoned, dependency);
             match queue.entries.pop_front() {
                 Some(Entry::Committed(committed)) => {
                     committed.state.fail(&error);
@@ -102,7 +127,7 @@ impl Submission {
             }
             state.unhold(id);
         }
-        !hopeless.is_empty()
+        moved
     }
 }
 
@@ -119,7 +144,7 @@ impl Part {
 
 impl State {
     /// The part in flight that a node is of.
-    fn part_of(&self, node: NodeId) -> Option<&Arc<Part>> {
+    pub(super) fn part_of(&self, node: NodeId) -> Option<&Arc<Part>> {
         self.in_flight.get(self.in_flight.partition_point(|part| part.nodes_end <= node))
     }
 
@@ -129,19 +154,24 @@ impl State {
     }
 
     /// A queue is held by a wait for this event.
-    pub(super) fn note_held(&mut self, event: &EventBody) {
-        self.review_due |= !event.has_handles();
+    pub(super) fn note_held(&mut self, event: &EventBody, value: u64) {
+        self.review_due |= !event.has_handles() || event.broken(value).is_some();
     }
 
-    /// Queues whose first wait nobody is left to release, with what they wait for.
-    fn hopeless(&self) -> Vec<(usize, Arc<EventBody>, u64)> {
-        let wait = |(index, (_, queue)): (usize, &(_, Queue))| {
-            let (event, value) = queue.first_held()?;
-            Some((index, Arc::clone(event), value))
-        };
-        let mut held: Vec<(usize, Arc<EventBody>, u64)> =
-            self.queues.iter().enumerate().filter_map(wait).collect();
-        if held.iter().all(|(_, event, _)| event.has_handles()) {
+    /// A wait whose signal has failed is held like any other while another queue holds anything back, until it was seen whether that
+    /// helps. Where there is no such thing it fails at once, for chains of failures may be long.
+    pub(super) fn or_held(&self, queue: QueueId, standing: Standing) -> Standing {
+        let others = || self.queues.iter().any(|(id, other)| *id != queue && !other.entries.is_empty());
+        match standing {
+            Standing::Broken(_) if others() => Standing::Held,
+            standing => standing,
+        }
+    }
+
+    /// Waits that nobody is left to release.
+    fn hopeless(&self) -> Vec<Hopeless> {
+        let mut held = self.held_and_doubted();
+        if held.iter().all(|wait| wait.broken.is_none() && wait.event.has_handles()) {
             return Vec::new();
         }
         let kept = self.kept_signals();
@@ -149,20 +179,53 @@ impl State {
         // Whatever has a chance gives those behind it one.
         loop {
             let before = held.len();
-            let stuck: Vec<usize> = held.iter().map(|(index, ..)| *index).collect();
-            held.retain(|(_, event, value)| {
-                let kept = kept.get(&Arc::as_ptr(event)).unwrap_or(&none);
-                let from_elsewhere = event.has_handles()
-                    || event.recorded_signals() > kept.recorded
-                    || event.value_now() >= *value
-                    || event.is_promised(*value);
-                let runs = |(queue, given): &(usize, u64)| given >= value && !stuck.contains(queue);
-                !from_elsewhere && !kept.pending.iter().any(runs)
-            });
+            let stuck: Vec<usize> = held.iter().map(|wait| wait.index).collect();
+            let has_chance = |wait: &Hopeless| {
+                let kept = kept.get(&Arc::as_ptr(&wait.event)).unwrap_or(&none);
+                let someone = || wait.event.has_handles() || wait.event.recorded_signals() > kept.recorded;
+                let from_elsewhere = wait.event.value_now() >= wait.value
+                    || wait.event.is_promised(wait.value)
+                    || (wait.broken.is_none() && someone());
+                let runs = |(queue, given): &(usize, u64)| {
+                    *given >= wait.value && !stuck.contains(queue) && !self.is_held_alike(*queue, wait)
+                };
+                from_elsewhere || kept.pending.iter().any(runs)
+            };
+            let chances: Vec<bool> = held.iter().map(has_chance).collect();
+            let mut chances = chances.into_iter();
+            held.retain(|_| !chances.next().unwrap_or(false));
             if held.len() == before {
                 return held;
             }
         }
+    }
+
+    /// Waits that hold a queue, and those in flight whose signal has failed.
+    fn held_and_doubted(&self) -> Vec<Hopeless> {
+        let mut all: Vec<Hopeless> = Vec::new();
+        for (index, (_, queue)) in self.queues.iter().enumerate() {
+            if let Some((event, value)) = queue.first_held() {
+                let (event, broken) = (Arc::clone(event), event.broken(value));
+                all.push(Hopeless { index, event, value, broken, gate: None });
+            }
+        }
+        for (id, gate, error) in &self.doubted {
+            let index = self.queues.iter().position(|(known, _)| known == id);
+            // A queue that is gone holds nothing back, and nothing of the sort can be behind the wait.
+            let index = index.unwrap_or(usize::MAX);
+            if let Some(event) = gate.event() {
+                let (value, broken, gate) = (gate.value(), Some(error.clone()), Some(Arc::clone(gate)));
+                all.push(Hopeless { index, event, value, broken, gate });
+            }
+        }
+        all
+    }
+
+    /// Whether a queue is held until the same event has the same or a larger value: who gives it that releases this wait too, and
+    /// what stands behind there is no help.
+    fn is_held_alike(&self, queue: usize, wait: &Hopeless) -> bool {
+        let first = self.queues.get(queue).and_then(|(_, queue)| queue.first_held());
+        first.is_some_and(|(event, value)| Arc::ptr_eq(event, &wait.event) && value >= wait.value)
     }
 
     fn kept_signals(&self) -> HashMap<*const EventBody, Kept> {

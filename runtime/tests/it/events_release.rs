@@ -274,6 +274,75 @@ fn a_circle_of_waits_fails_when_nobody_can_break_it() -> Result<(), Error> {
     Ok(())
 }
 
+/// A wait in flight whose signal fails, and one that is committed afterwards, wait for a signal that was committed and may still run.
+#[test]
+fn a_failed_signal_is_no_harm_while_one_that_is_held_back_may_come() -> Result<(), Error> {
+    each_event(|device, new| {
+        let (event, key) = (new(device), device.new_shared_event());
+        let failing = either!(&event, e => promise(device, e, 1, false))?;
+        let (tracked, explicit) = (device.new_command_queue(), device.new_explicit_command_queue());
+        let waiting = either!(&event, e => wait(&tracked, e, 1))?;
+        either!(&event, e => explicit.wait_for_event(e, 1))?;
+        let behind = explicit_work(&explicit)?;
+        let held = device.new_command_queue().command_buffer();
+        held.encode_wait_for_event(&key, 1)?;
+        either!(&event, e => held.encode_signal_event(e, 2))?;
+        held.commit()?;
+        failing.set_signaled_value(1);
+        let deadline = Instant::now() + SOON;
+        while device.stuck_waits().len() < 3 {
+            assert!(
+                Instant::now() < deadline,
+                "two that wait, and what they wait for: {:?}",
+                device.stuck_waits()
+            );
+            std::thread::yield_now();
+        }
+        let late = either!(&event, e => wait(&device.new_command_queue(), e, 1))?;
+        for work in [&waiting, &late] {
+            assert!(work.status() < CommandBufferStatus::Completed);
+        }
+        assert!(!behind.is_completed());
+        key.set_signaled_value(1);
+        for work in [&waiting, &late, &held] {
+            ends(work, CommandBufferStatus::Completed);
+        }
+        behind.wait_until_completed()
+    })
+}
+
+/// What is held back is no help where it stands behind the wait itself or behind a larger value of the same event, and no longer where it
+/// has failed.
+#[test]
+fn a_signal_that_cannot_run_does_not_keep_a_wait_alive() -> Result<(), Error> {
+    each_event(|device, new| {
+        for how in 0..3 {
+            let (event, key) = (new(device), device.new_shared_event());
+            let failing = either!(&event, e => promise(device, e, 1, false))?;
+            let tracked = device.new_command_queue();
+            let waiting = either!(&event, e => wait(&tracked, e, 1))?;
+            let other = if how == 0 { tracked } else { device.new_command_queue() };
+            let held = other.command_buffer();
+            if how == 1 {
+                either!(&event, e => held.encode_wait_for_event(e, 2))?;
+            } else {
+                held.encode_wait_for_event(&key, 1)?;
+            }
+            either!(&event, e => held.encode_signal_event(e, 3))?;
+            held.commit()?;
+            failing.set_signaled_value(1);
+            if how == 2 {
+                std::thread::sleep(Duration::from_millis(2));
+                assert!(waiting.status() < CommandBufferStatus::Completed, "the key may still come");
+                drop(key);
+                fails(&held, ErrorKind::Abandoned);
+            }
+            fails(&waiting, ErrorKind::DependencyFailed);
+        }
+        Ok(())
+    })
+}
+
 /// Signals that are held back by something that can still happen keep hope: another event, an enqueued place, another device.
 #[test]
 fn a_wait_with_a_signal_to_come_goes_on() -> Result<(), Error> {

@@ -66,6 +66,52 @@ fn a_task_waits_for_the_gpu_and_lets_it_go_on() -> Result<(), Error> {
     work.wait_until_completed()
 }
 
+/// Under executors of others: raised by another thread, by a task and by the device; dropped by a time limit and by an abort.
+#[test]
+fn tasks_of_other_executors() -> Result<(), Error> {
+    let device = Device::cpu();
+    let (queue, event) = (device.new_command_queue(), device.new_shared_event());
+    let work = queue.command_buffer();
+    work.encode_wait_for_event(&event, 1000)?;
+    work.encode_signal_event(&event, 1001)?;
+    work.commit()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let token = Arc::new(());
+    let raising = event.clone();
+    let thread = std::thread::spawn(move || (1..=500).for_each(|value| raising.set_signaled_value(value)));
+    runtime.block_on(async {
+        let wait = |value| {
+            let (event, token) = (event.clone(), Arc::clone(&token));
+            tokio::spawn(async move {
+                event.signaled(value).await;
+                assert!(event.signaled_value() >= value);
+                drop(token);
+            })
+        };
+        let tasks: Vec<_> = (1..=1001).map(wait).collect();
+        let endless: Vec<_> = (0..100).map(|_| wait(u64::MAX)).collect();
+        let limit = tokio::time::timeout(Duration::from_millis(1), event.signaled(u64::MAX));
+        assert!(limit.await.is_err(), "nobody raises it so far");
+        event.signaled(500).await;
+        event.set_signaled_value(1000);
+        for task in tasks {
+            task.await.expect("it ends");
+        }
+        for task in endless {
+            task.abort();
+            assert!(task.await.is_err_and(|error| error.is_cancelled()));
+        }
+    });
+    drop(runtime);
+    thread.join().expect("it ends");
+    assert_eq!(Arc::strong_count(&token), 1, "what an aborted task held is gone");
+    let raising = event.clone();
+    let thread = std::thread::spawn(move || raising.set_signaled_value(2000));
+    pollster::block_on(event.signaled(2000));
+    thread.join().expect("it ends");
+    work.wait_until_completed()
+}
+
 /// Tasks move between threads and between executors.
 #[test]
 fn a_task_is_woken_by_its_latest_waker() {

@@ -244,3 +244,25 @@ fn s6_v8_whichever_signal_comes_first_releases_the_wait() {
     right(whichever_first(false).p, &[["P0.k", "W.k"]], &[["P1.k", "W.k"], ["P2.k", "W.k"]]);
     wrong(whichever_first(true).p, ["P1.k", "W.k"]);
 }
+
+/// X11: a signal of an explicit queue covers what was committed before it, not what comes after.
+#[test]
+fn x11_a_signal_before_a_commit_does_not_wait_for_it() {
+    let build = |signal_first: bool| {
+        let mut s = Scene::explicit();
+        let other = s.p.queue("other", QueueMode::Explicit);
+        let e = s.p.event("E");
+        let (q, [a, b, c, ..]) = (s.q, s.r);
+        let first = s.p.command_buffer("cb1", q, |items| compute(items, "P1", a, b));
+        let second = s.p.command_buffer("cb2", other, |items| compute(items, "P2", b, c));
+        if signal_first {
+            s.p.steps().signal_event("s", q, e, 1).commit([first]);
+        } else {
+            s.p.steps().commit([first]).signal_event("s", q, e, 1);
+        }
+        s.p.steps().wait_for_event("w", other, e, 1).commit([second]);
+        s
+    };
+    right(build(false).p, &[["P1.k", "P2.k"]], &[]);
+    wrong(build(true).p, ["P1.k", "P2.k"]);
+}

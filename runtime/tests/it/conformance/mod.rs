@@ -6,6 +6,7 @@
 mod consumer;
 mod event;
 mod fence;
+mod handlers;
 mod heap;
 mod intra_pass;
 mod memory_barrier;
