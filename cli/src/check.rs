@@ -51,7 +51,9 @@ fn shown(checked: &Checked, format: Format) -> String {
         Format::Json => format!("{}\n", checked.json()),
         Format::Text => {
             let colour = colour();
-            let reports = checked.findings.iter().map(|finding| checked.report(finding, colour) + "\n");
+            let remedies = checked.remedies();
+            let report = |finding| checked.report(&remedies, finding, colour) + "\n";
+            let reports = checked.findings.iter().map(report);
             let reports: String = reports.collect();
             format!("{reports}{}: {}\n", checked.name, summary(checked))
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fencepost_cli::format::{Parsed, SourceMap, parse};
-use fencepost_core::advise::{Repair, advise_order, remedy};
+use fencepost_core::advise::{Remedies, advise_order};
 use fencepost_core::explain::{Explainer, Explanation};
 use fencepost_core::program::{Locus, Program, ResourceIndex};
 use fencepost_core::validate::{Finding, Kind, Severity, Spot, validate_order};
@@ -55,19 +55,18 @@ impl Checked {
         Ok(self)
     }
 
-    /// The smallest fix of an error by itself, where synchronization mends it.
-    fn remedy(&self, finding: &Finding) -> Option<Repair> {
-        // Names have been checked when the program was read.
-        remedy(&self.program, &self.order, finding).ok().flatten()
-    }
-
     /// How many findings there are of a severity.
     pub(crate) fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity() == severity).count()
     }
 
+    /// What mends the errors.
+    pub(crate) fn remedies(&self) -> Remedies<'_> {
+        Remedies::of(&self.program, &self.order)
+    }
+
     /// A finding as a person reads it, with its lines.
-    pub(crate) fn report(&self, finding: &Finding, colour: bool) -> String {
+    pub(crate) fn report(&self, remedies: &Remedies<'_>, finding: &Finding, colour: bool) -> String {
         let explainer = Explainer::of(&self.program);
         let Explanation { what, order, advice } = explainer.explain(finding);
         let mut labels = Vec::new();
@@ -86,8 +85,8 @@ impl Checked {
             severity: finding.severity(),
             labels,
             help: {
-                let fix = self
-                    .remedy(finding)
+                let fix = remedies
+                    .of_finding(finding)
                     .map(|fix| format!("Fix: {}\nIn code: {}", explainer.fix(&fix), explainer.calls(&fix)));
                 order.into_iter().chain([advice]).chain(fix).collect::<Vec<_>>().join("\n")
             },
@@ -119,11 +118,12 @@ impl Checked {
     /// The findings as one object.
     pub(crate) fn json(&self) -> String {
         let explainer = Explainer::of(&self.program);
+        let remedies = self.remedies();
         let path = |spot: Option<Spot>| Json(spot.map(|spot| explainer.path(spot)));
         let mut objects = Vec::new();
         for finding in &self.findings {
             let explanation = explainer.explain(finding);
-            let fix = self.remedy(finding);
+            let fix = remedies.of_finding(finding);
             let resource = finding.resource.map(|resource| explainer.resource(resource).to_owned());
             let extent = finding.resource.zip(finding.extent.as_ref());
             let extent = extent.map(|(resource, extent)| explainer.extent(resource, extent));
@@ -144,7 +144,7 @@ impl Checked {
                 Json(extent),
                 Json(detail(finding).map(str::to_owned)),
                 Json(Some(explanation.message())),
-                Json(Some(fix.as_ref().map_or(explanation.advice.clone(), |fix| explainer.fix(fix)))),
+                Json(Some(fix.as_ref().map_or_else(|| explanation.advice.clone(), |fix| explainer.fix(fix)))),
                 Json(fix.as_ref().and_then(|fix| fix.scope).map(|scope| scope.name().to_owned())),
                 Json(fix.as_ref().map(|fix| explainer.calls(fix))),
                 Json(Some(explanation.advice)),

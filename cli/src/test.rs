@@ -71,7 +71,7 @@ fn held(checked: &Checked, colour: bool) -> Outcome {
         }
     }
     for &index in &holding.unexpected {
-        faults += &checked.report(&checked.findings[index], colour);
+        faults += &checked.report(&checked.remedies(), &checked.findings[index], colour);
     }
     let holds = faults.is_empty();
     let mut text = String::new();

@@ -27,11 +27,9 @@ mod wide;
 use std::collections::HashSet;
 
 pub use fix::{
-    Fixed, Inserted, Insertion, Left, LeftReason, Repair, Where, fix, fix_and_prune, prune, remedy,
+    Fixed, Inserted, Insertion, Left, LeftReason, Remedies, Repair, Where, fix, fix_and_prune, prune,
 };
 pub use scope::Scope;
-
-pub(crate) use fix::scopes;
 
 use crate::Order;
 use crate::program::{Locus, Program, UnknownName};

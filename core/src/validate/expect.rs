@@ -92,7 +92,7 @@ impl Held<'_> {
             Expectation::Redundant { site } => self.redundant(site) == Some(true),
             Expectation::Needed { site } => self.redundant(site) == Some(false),
             Expectation::Fix { resource, primitive } => {
-                let scopes = advise::scopes(self.program, self.order, *resource);
+                let scopes = advise::Remedies::of(self.program, self.order).scopes(*resource);
                 scopes.iter().any(|scope| scope.name() == primitive)
             }
         };

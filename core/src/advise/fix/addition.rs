@@ -307,11 +307,12 @@ impl Writer<'_> {
     }
 }
 
-/// Whether event operations stand in a command buffer: on tracked queues, and where its author has put some already.
+/// Whether event operations stand in a command buffer: on tracked queues, and on those where their author has put some already.
 pub(in crate::advise) fn takes_events(program: &Program, buffer: CommandBufferIndex) -> bool {
-    let Some(body) = program.command_buffers.get(buffer.index()) else { return true };
-    let tracked = program.queues.get(body.queue.index()).is_none_or(|queue| queue.mode == QueueMode::Tracked);
-    tracked || body.items.iter().any(|item| matches!(item, BufferItem::Event(_)))
+    let Some(own) = program.command_buffers.get(buffer.index()) else { return true };
+    let tracked = program.queues.get(own.queue.index()).is_none_or(|queue| queue.mode == QueueMode::Tracked);
+    let mut others = program.command_buffers.iter().filter(|body| body.queue == own.queue);
+    tracked || others.any(|body| body.items.iter().any(|item| matches!(item, BufferItem::Event(_))))
 }
 
 /// The step that commits a command buffer first.

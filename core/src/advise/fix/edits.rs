@@ -140,7 +140,8 @@ impl Places<'_> {
                 let now = body.items.len() as u32;
                 match item {
                     BufferItem::Pass(mut pass) => {
-                        pass.items = self.pass((buffer, place), now, pass.items, &mut moved);
+                        let alone = pass.attachments_at().is_some();
+                        pass.items = self.pass((buffer, place, alone), now, pass.items, &mut moved);
                         moved.note(Locus::Pass { buffer, pass: place }, Locus::Pass { buffer, pass: now });
                         body.items.push(BufferItem::Pass(pass));
                     }
@@ -169,7 +170,7 @@ impl Places<'_> {
 
     fn pass(
         &self,
-        (buffer, place): (CommandBufferIndex, u32),
+        (buffer, place, alone): (CommandBufferIndex, u32, bool),
         now: u32,
         old: Vec<PassItem>,
         moved: &mut Moved,
@@ -177,8 +178,9 @@ impl Places<'_> {
         let mut items = Vec::with_capacity(old.len());
         let put = |number: u32, items: &mut Vec<PassItem>| {
             let Some(added) = self.pass_items.get(&(buffer, place, number)) else { return };
-            items.extend(added.iter().filter(|item| !holds(item)).map(|item| (*item).clone()));
-            items.extend(added.iter().filter(|item| holds(item)).map(|item| (*item).clone()));
+            // Attachments without draws stand behind what holds the pass; elsewhere nothing is to be gained by a chain.
+            let (first, second) = added.iter().partition::<Vec<&PassItem>, _>(|item| holds(item) == alone);
+            items.extend(first.into_iter().chain(second).cloned());
         };
         let count = old.len() as u32;
         for (item, number) in old.into_iter().zip(0..) {

@@ -2,14 +2,16 @@
 //!
 //! A set that mends contains, for any conflict that is still broken, something that begins a way from its first access: a
 //! primitive whose first scope holds that access or something behind it. So the search takes a broken conflict, tries each primitive
-//! that could be the next on such a way, asks the engine what is broken then, and goes on, never beyond the cost of the best set known. All
-//! primitives stand where they reach furthest; a wider mask is a primitive widened by a stage.
+//! that could be the next on such a way, asks the engine what is broken then, and goes on, never beyond the scopes of the best set known. All
+//! primitives stand where they reach furthest and name every stage there is; each set that mends is then narrowed, and the one
+//! with the fewest stages of those with the smallest scopes is the answer.
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::super::reach::{Passed, Place};
 use super::addition::{Addition, Cost, EVENT, Kinds, PassPlace, cost, edits};
 use super::choose::{length, with_cpu};
 use super::problem::{Problem, Relation};
+use super::reduce::reduced;
 use crate::program::{BufferItem, Locus, PassItem, PassKind, UnknownName};
 use crate::validate::conflicts::Conflict;
 use crate::{Item, NodeId, Order, Stage, Stages};
@@ -48,17 +50,20 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn from(&mut self, chosen: &[Addition]) -> Result<(), UnknownName> {
-        if self.left == 0 || cost(chosen) >= self.cost || !self.seen.insert(key(chosen)) {
+        if self.left == 0 || cost(chosen).0 > self.cost.0 || !self.seen.insert(key(chosen)) {
             return Ok(());
         }
         self.left -= 1;
         let rest = self.problem.rest(chosen)?;
-        if self.at_least(chosen, &rest) >= self.cost {
+        if self.at_least(chosen, &rest) > self.cost.0 {
             return Ok(());
         }
         let Some(next) = rest.iter().max_by_key(|conflict| self.problem.least(conflict)) else {
-            self.cost = cost(chosen);
-            self.best = chosen.to_vec();
+            let narrow = reduced(self.problem, chosen.to_vec())?;
+            if cost(&narrow) < self.cost {
+                self.cost = cost(&narrow);
+                self.best = narrow;
+            }
             return Ok(());
         };
         for longer in self.longer(chosen, next)? {
@@ -89,21 +94,14 @@ impl Search<'_> {
                 all.push(longer);
             }
         }
-        for (place, addition) in chosen.iter().enumerate() {
-            for wider in wider(addition) {
-                let mut longer = chosen.to_vec();
-                longer[place] = wider;
-                all.push(longer);
-            }
-        }
-        all.retain(|longer| cost(longer) < self.cost);
-        all.sort_by_key(|longer| cost(longer));
+        all.retain(|longer| cost(longer).0 <= self.cost.0);
+        all.sort_by_key(|longer| cost(longer).0);
         Ok(all)
     }
 
-    /// What a set costs at least once it mends these as well: a barrier for each pass that needs one, and something that leads
+    /// What the scopes of a set cost at least once it mends these as well: a barrier for each pass that needs one, and something that leads
     /// to each queue that nothing leads to yet.
-    fn at_least(&self, chosen: &[Addition], rest: &[Conflict]) -> Cost {
+    fn at_least(&self, chosen: &[Addition], rest: &[Conflict]) -> u64 {
         let (mut passes, mut queues) = (BTreeSet::new(), BTreeMap::new());
         for conflict in rest {
             match self.problem.relation(conflict) {
@@ -132,9 +130,7 @@ impl Search<'_> {
                 _ => {}
             }
         }
-        let (scopes, stages) = cost(chosen);
-        let events: u64 = queues.len() as u64 * EVENT;
-        (scopes + passes.len() as u64 + events, stages + 2 * passes.len() as u32)
+        cost(chosen).0 + passes.len() as u64 + queues.len() as u64 * EVENT
     }
 
     /// Whether what an addition holds may be on a way to the second access of a conflict: it is not played after it.
@@ -241,23 +237,7 @@ fn key(chosen: &[Addition]) -> String {
     all.concat()
 }
 
-/// The same with one stage more.
-fn wider(addition: &Addition) -> Vec<Addition> {
-    let mut all = Vec::new();
-    for (stage, second) in Stage::EACH.iter().flat_map(|stage| [(stage, false), (stage, true)]) {
-        let mut wider = addition.clone();
-        if let Some((after, before)) = wider.stages_mut() {
-            let own = if second { before } else { after };
-            if !own.contains(stage.mask()) {
-                *own |= stage.mask();
-                all.push(wider);
-            }
-        }
-    }
-    all
-}
-
-/// Every primitive that names one stage on a side, where it reaches furthest.
+/// Every primitive, where it reaches furthest, with every stage there is.
 fn universe(problem: &Problem<'_>) -> Vec<Addition> {
     let passes = problem.places.passes();
     let mut all = Vec::new();
@@ -269,7 +249,7 @@ fn universe(problem: &Problem<'_>) -> Vec<Addition> {
             .filter(|(_, other)| other.queue == passed.queue && other.number < passed.number)
             .collect();
         for (from, _) in &earlier {
-            for (after, before) in pairs(stages(problem, *from), own) {
+            if let Some((after, before)) = pairs(stages(problem, *from), own) {
                 let update_at = length(problem, *from);
                 all.push(Addition::Fence { from: *from, update_at, to: *place, wait_at: 0, after, before });
             }
@@ -327,10 +307,9 @@ fn events(
     }
 }
 
-fn pairs(after: Stages, before: Stages) -> impl Iterator<Item = (Stages, Stages)> {
-    after
-        .iter_stages()
-        .flat_map(move |after| before.iter_stages().map(move |before| (after.mask(), before.mask())))
+/// Both, where neither is empty.
+fn pairs(after: Stages, before: Stages) -> Option<(Stages, Stages)> {
+    (!after.is_empty() && !before.is_empty()).then_some((after, before))
 }
 
 /// The stages of a pass's work.

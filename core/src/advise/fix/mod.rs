@@ -182,37 +182,77 @@ pub fn fix_and_prune(program: &Program) -> Result<Fixed, UnknownName> {
     fixing.done()
 }
 
-/// The smallest primitive that mends one error by itself; nothing where synchronization does not.
+/// The smallest primitive that mends each error by itself.
 ///
-/// # Errors
-/// The program names something that it does not declare.
-pub fn remedy(program: &Program, order: &Order, finding: &Finding) -> Result<Option<Repair>, UnknownName> {
-    if let Kind::Managed(_) = finding.kind {
-        let edits = copies::missing(program, order, core::slice::from_ref(finding));
-        return Ok((!edits.insertions.is_empty()).then(|| repair(program, &edits, 0, None, Vec::new())));
+/// ```
+/// use fencepost_core::Order;
+/// use fencepost_core::advise::{Remedies, Scope};
+/// use fencepost_core::program::{Program, QueueMode};
+/// use fencepost_core::validate::validate_order;
+///
+/// let mut p = Program::builder();
+/// let q = p.queue("q", QueueMode::Explicit);
+/// let [a, b, c] = ["A", "B", "C"].map(|name| p.buffer(name, 64));
+/// let cb = p.command_buffer("cb", q, |items| {
+///     items.compute("P", |pass| { pass.copy("c", a, b).dispatch("k", [b], [c]); });
+/// });
+/// p.steps().commit([cb]);
+/// let program = p.build();
+/// let order = Order::of(&program)?;
+/// let findings = validate_order(&program, &order);
+/// let remedy = Remedies::of(&program, &order).of_finding(&findings[0]);
+/// assert_eq!(remedy.and_then(|repair| repair.scope), Some(Scope::IntrapassBarrier));
+/// # Ok::<(), fencepost_core::program::UnknownName>(())
+/// ```
+pub struct Remedies<'a> {
+    problem: Problem<'a>,
+    by_places: HashMap<(Spot, Spot), Vec<Conflict>>,
+}
+
+impl core::fmt::Debug for Remedies<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Remedies").field("conflicts", &self.problem.broken.len()).finish_non_exhaustive()
     }
-    let conflicts = Conflicts::of(program, order, &HashSet::new());
-    let own = conflicts.racing.into_iter().chain(conflicts.stale).filter(|conflict| is_of(conflict, finding));
-    let problem = Problem::of(program, order, own);
-    Ok(smallest(&problem).map(|addition| {
+}
+
+impl<'a> Remedies<'a> {
+    /// Looks at all errors of a program. `order` must be the program's own.
+    pub fn of(program: &'a Program, order: &'a Order) -> Self {
+        let conflicts = Conflicts::of(program, order, &HashSet::new());
+        let problem = Problem::of(program, order, conflicts.racing.into_iter().chain(conflicts.stale));
+        let mut by_places: HashMap<(Spot, Spot), Vec<Conflict>> = HashMap::new();
+        for conflict in &problem.broken {
+            let places = (Spot::from(conflict.first.locus), Spot::from(conflict.second.locus));
+            by_places.entry(places).or_default().push(conflict.clone());
+        }
+        Self { problem, by_places }
+    }
+
+    /// What mends one of the program's errors; nothing where synchronization does not.
+    pub fn of_finding(&self, finding: &Finding) -> Option<Repair> {
+        let (program, order) = (self.problem.program, self.problem.order);
+        if let Kind::Managed(_) = finding.kind {
+            let edits = copies::missing(program, order, core::slice::from_ref(finding));
+            return (!edits.insertions.is_empty()).then(|| repair(program, &edits, 0, None, Vec::new()));
+        }
+        let all = self.by_places.get(&(finding.first?, finding.second?))?;
+        let own: Vec<Conflict> = all.iter().filter(|conflict| is_of(conflict, finding)).cloned().collect();
+        let addition = self.smallest(&own)?;
         let edits = edits(program, core::slice::from_ref(&addition));
-        repair(program, &edits, 0, Some(&addition), problem.broken.iter().map(mended).collect())
-    }))
-}
+        Some(repair(program, &edits, 0, Some(&addition), own.iter().map(mended).collect()))
+    }
 
-/// The scopes of the smallest primitives that mend the conflicts on a resource, each by itself.
-pub(crate) fn scopes(program: &Program, order: &Order, resource: ResourceIndex) -> Vec<Scope> {
-    let conflicts = Conflicts::of(program, order, &HashSet::new());
-    let all = conflicts.racing.into_iter().chain(conflicts.stale);
-    let own = all.filter(|conflict| conflict.resources.contains(&resource));
-    let each = own.filter_map(|conflict| smallest(&Problem::of(program, order, core::iter::once(conflict))));
-    each.map(|addition| addition.scope()).collect()
-}
+    /// The scopes of the smallest primitives that mend the conflicts on a resource, each by itself.
+    pub(crate) fn scopes(&self, resource: ResourceIndex) -> Vec<Scope> {
+        let own = self.problem.broken.iter().filter(|conflict| conflict.resources.contains(&resource));
+        own.filter_map(|conflict| Some(self.smallest(core::slice::from_ref(conflict))?.scope())).collect()
+    }
 
-/// One primitive that orders all the conflicts of a problem, which are between the same two places.
-fn smallest(problem: &Problem<'_>) -> Option<Addition> {
-    let first = choose::choose(problem, &problem.broken).into_iter().next()?;
-    Some(reduce::closer(problem, &first, &problem.broken).unwrap_or(first))
+    /// One primitive that orders all of some conflicts, which are between the same two places.
+    fn smallest(&self, conflicts: &[Conflict]) -> Option<Addition> {
+        let first = choose::choose(&self.problem, conflicts).into_iter().next()?;
+        Some(reduce::closer(&self.problem, &first, conflicts).unwrap_or(first))
+    }
 }
 
 fn is_of(conflict: &Conflict, finding: &Finding) -> bool {
