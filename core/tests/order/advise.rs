@@ -40,10 +40,15 @@ fn a_fixed_program_is_clean() {
     run(cases(256), |program| {
         let racy = !broken(&program).is_empty();
         let fixed = fix(&program).unwrap();
+        // Behind a wait that hangs, which another thread may put on the queue in between, no signal comes through.
+        let hangs = !Order::of(&program).unwrap().stuck().is_empty();
+        let cannot = |reason: LeftReason| {
+            reason == LeftReason::WithinRenderPass || hangs && reason == LeftReason::Blocked
+        };
         let left: HashSet<(Option<Spot>, Option<Spot>)> = fixed
             .left
             .iter()
-            .filter(|left| left.reason == LeftReason::WithinRenderPass)
+            .filter(|left| cannot(left.reason))
             .map(|left| (left.finding.first, left.finding.second))
             .collect();
         for finding in broken(&fixed.program) {
