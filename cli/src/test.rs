@@ -82,22 +82,6 @@ fn held(checked: &Checked, colour: bool) -> Outcome {
     Outcome { text, holds }
 }
 
-const fn name(expectation: &Expectation) -> &'static str {
-    match expectation {
-        Expectation::Clean => "clean",
-        Expectation::Race { .. } => "race",
-        Expectation::Ordered { .. } => "ordered",
-        Expectation::Unordered { .. } => "unordered",
-        Expectation::Redundant { .. } => "redundant",
-        Expectation::Needed { .. } => "needed",
-        Expectation::Stuck { .. } => "stuck",
-        Expectation::Misuse { .. } => "misuse",
-        Expectation::Stale { .. } => "stale",
-        Expectation::Managed { .. } => "managed",
-        Expectation::Fix { .. } => "fix",
-    }
-}
-
 fn failure(expectation: &Expectation) -> String {
     match expectation {
         Expectation::Clean => "The program has errors, and is expected to be clean.".to_owned(),
@@ -116,6 +100,6 @@ fn failure(expectation: &Expectation) -> String {
         Expectation::Fix { primitive, .. } => {
             format!("{primitive} is not the smallest primitive that mends a race on this resource.")
         }
-        _ => format!("No such finding: {}.", name(expectation)),
+        _ => format!("No such finding: {}.", expectation.word()),
     }
 }

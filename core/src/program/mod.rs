@@ -621,6 +621,25 @@ pub enum Expectation {
     Fix { resource: ResourceIndex, primitive: String },
 }
 
+impl Expectation {
+    /// The word that the line begins with.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Race { .. } => "race",
+            Self::Ordered { .. } => "ordered",
+            Self::Unordered { .. } => "unordered",
+            Self::Redundant { .. } => "redundant",
+            Self::Needed { .. } => "needed",
+            Self::Stuck { .. } => "stuck",
+            Self::Misuse { .. } => "misuse",
+            Self::Stale { .. } => "stale",
+            Self::Managed { .. } => "managed",
+            Self::Fix { .. } => "fix",
+        }
+    }
+}
+
 /// The three races.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RaceKind {

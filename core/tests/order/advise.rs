@@ -2,10 +2,10 @@
 //! needed and the cheapest.
 use std::collections::HashSet;
 
-use fencepost_core::advise::{Fixed, LeftReason, advise, fix, is_redundant, prune, redundant};
+use fencepost_core::advise::{LeftReason, advise, fix, is_redundant, prune, redundant};
 use fencepost_core::program::{
-    BufferItem, CommandBufferIndex, FenceIndex, Locus, MemoryScope, Pass, PassItem, PassKind, Primitive,
-    Program, QueueMode, Step, Synchronization,
+    BufferItem, FenceIndex, Locus, MemoryScope, Pass, PassItem, PassKind, Primitive, Program, QueueMode,
+    Step, Synchronization,
 };
 use fencepost_core::validate::{Finding, Kind, Spot, validate};
 use fencepost_core::{Moment, Order, Stages, Visibility};
@@ -72,33 +72,13 @@ fn a_fixed_program_is_clean() {
     assert!(counts.get()[0] > 0, "degenerate programs");
 }
 
-/// The places of a fixed program that were not there before.
-fn added(fixed: &Fixed) -> Vec<Locus> {
-    let mut all = Vec::new();
-    for (body, number) in fixed.program.command_buffers.iter().zip(0..) {
-        let buffer = CommandBufferIndex(number);
-        for (item, place) in body.items.iter().zip(0..) {
-            match item {
-                BufferItem::Event(_) => all.push(Locus::Event { buffer, item: place }),
-                BufferItem::Pass(pass) => {
-                    let items = 0..pass.items.len() as u32;
-                    all.extend(items.map(|item| Locus::PassItem { buffer, pass: place, item }));
-                }
-            }
-        }
-    }
-    all.extend((0..fixed.program.all_steps().len() as u32).map(Locus::Step));
-    all.retain(|locus| fixed.origin(*locus).is_none());
-    all
-}
-
 #[test]
 fn nothing_of_a_fix_can_be_left_out() {
     let count = std::cell::Cell::new(0);
     run(cases(96), |program| {
         let fixed = fix(&program).unwrap();
         let order = Order::of(&fixed.program).unwrap();
-        for site in added(&fixed) {
+        for site in fixed.added() {
             let is_did_modify = matches!(site, Locus::Step(n) if matches!(fixed.program.all_steps()[n as usize], Step::DidModify(_)));
             if let Some(redundant) = is_redundant(&fixed.program, &order, site).unwrap() {
                 count.set(count.get() + 1);

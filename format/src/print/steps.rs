@@ -80,7 +80,7 @@ impl Printer<'_> {
     }
 
     fn expectation(&self, expectation: &Expectation) -> Result<Line, PrintError> {
-        let mut line = Line::new(1, expectation_word(expectation));
+        let mut line = Line::new(1, expectation.word());
         match expectation {
             Expectation::Clean => {}
             Expectation::Race { resource, first, second, kind } => {
@@ -131,21 +131,5 @@ const fn step_word(step: &Step) -> &'static str {
         Step::Read(_) => "read",
         Step::MakeAliasable(_) => "make-aliasable",
         Step::Thread { .. } => "thread",
-    }
-}
-
-const fn expectation_word(expectation: &Expectation) -> &'static str {
-    match expectation {
-        Expectation::Clean => "clean",
-        Expectation::Race { .. } => "race",
-        Expectation::Ordered { .. } => "ordered",
-        Expectation::Unordered { .. } => "unordered",
-        Expectation::Redundant { .. } => "redundant",
-        Expectation::Needed { .. } => "needed",
-        Expectation::Stuck { .. } => "stuck",
-        Expectation::Misuse { .. } => "misuse",
-        Expectation::Stale { .. } => "stale",
-        Expectation::Managed { .. } => "managed",
-        Expectation::Fix { .. } => "fix",
     }
 }

@@ -2,9 +2,7 @@
 
 use fencepost_core::Order;
 use fencepost_core::advise::{Fixed, LeftReason, fix_and_prune, is_redundant, redundant};
-use fencepost_core::program::{
-    BufferItem, CommandBufferIndex, EventOperation, EventOperationKind, Locus, Program, Step,
-};
+use fencepost_core::program::{BufferItem, EventOperation, EventOperationKind, Locus, Program, Step};
 use fencepost_core::validate::{Kind, validate_order};
 
 use super::{Verdict, committed, judge, random, shown, tape};
@@ -81,7 +79,7 @@ fn waits(program: &Program) -> bool {
 /// Without any one thing that was added, something is wrong again.
 fn needed(program: &Program, fixed: &Fixed, is: Verdict) {
     let order = Order::of(&fixed.program).expect("names stay");
-    for site in added(fixed) {
+    for site in fixed.added() {
         let needed = if is.clash {
             // Which of the clashes came back, brute force does not say.
             is_redundant(&fixed.program, &order, site).expect("names stay") != Some(true)
@@ -101,26 +99,6 @@ fn pruned(program: &Program, is: Verdict) {
     let order = Order::of(&pruned).expect("names stay");
     let rest = redundant(&pruned, &order).expect("names stay");
     assert!(rest.is_empty(), "{rest:?} is redundant, of\n{}", both(program, &pruned));
-}
-
-/// The places of a mended program that were not there before.
-fn added(fixed: &Fixed) -> Vec<Locus> {
-    let mut all = Vec::new();
-    for (body, number) in fixed.program.command_buffers.iter().zip(0..) {
-        let buffer = CommandBufferIndex(number);
-        for (item, place) in body.items.iter().zip(0..) {
-            match item {
-                BufferItem::Event(_) => all.push(Locus::Event { buffer, item: place }),
-                BufferItem::Pass(pass) => {
-                    let items = (0..).zip(&pass.items).map(|(item, _)| item);
-                    all.extend(items.map(|item| Locus::PassItem { buffer, pass: place, item }));
-                }
-            }
-        }
-    }
-    all.extend((0..).zip(fixed.program.all_steps()).map(|(number, _)| Locus::Step(number)));
-    all.retain(|locus| fixed.origin(*locus).is_none());
-    all
 }
 
 /// A program with one thing less.

@@ -4,24 +4,10 @@ use std::time::{Duration, Instant};
 
 use fencepost::{
     AnyEvent, CommandBuffer, CommandBufferStatus, CommandQueue, Commit, CpuOptions, Device, Error, ErrorKind,
-    Event, Function, SharedEvent,
+    Event, SharedEvent,
 };
 
-/// What a wait of a test takes at most, where nothing is wrong.
-const SOON: Duration = Duration::from_secs(20);
-
-/// A buffer of a tracked queue with one dispatch of a host function.
-fn host(queue: &CommandQueue, body: impl Fn() + Send + Sync + 'static) -> Result<CommandBuffer, Error> {
-    let device = queue.device();
-    let state =
-        device.new_compute_pipeline_state(&Function::host("host", &[], [1, 1, 1], move |_| body()))?;
-    let work = queue.command_buffer();
-    let mut encoder = work.compute_command_encoder()?;
-    encoder.set_compute_pipeline_state(&state)?;
-    encoder.dispatch_threadgroups([1, 1, 1])?;
-    encoder.end_encoding();
-    Ok(work)
-}
+use crate::liveness::{SOON, host};
 
 /// Work on a new queue that ends when the CPU says so, well or with a panic, and then signals.
 fn promise(device: &Device, event: &impl AnyEvent, value: u64, well: bool) -> Result<SharedEvent, Error> {

@@ -11,10 +11,13 @@ use fencepost::{
 };
 
 /// What a wait of a test takes at most, where nothing is wrong.
-const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A buffer of the queue with one dispatch of a host function.
-fn host(queue: &CommandQueue, body: impl Fn() + Send + Sync + 'static) -> Result<CommandBuffer, Error> {
+pub(crate) fn host(
+    queue: &CommandQueue,
+    body: impl Fn() + Send + Sync + 'static,
+) -> Result<CommandBuffer, Error> {
     let device = queue.device();
     let state =
         device.new_compute_pipeline_state(&Function::host("host", &[], [1, 1, 1], move |_| body()))?;

@@ -37,7 +37,8 @@ use super::redundant as redundant_sites;
 use super::scope::Scope;
 use crate::Order;
 use crate::program::{
-    BufferItem, EventIndex, FenceIndex, Locus, PassItem, Primitive, Program, ResourceIndex, Step, UnknownName,
+    BufferItem, CommandBufferIndex, EventIndex, FenceIndex, Locus, PassItem, Primitive, Program,
+    ResourceIndex, Step, UnknownName,
 };
 use crate::validate::conflicts::{Conflict, Conflicts};
 use crate::validate::{Finding, Kind, Managed, Severity, Spot, validate_order};
@@ -114,6 +115,26 @@ impl Fixed {
     pub fn origin(&self, locus: Locus) -> Option<Locus> {
         self.origins.get(&locus).copied()
     }
+
+    /// Everything in the mended program that was not there before: items of command buffers first, then steps.
+    pub fn added(&self) -> Vec<Locus> {
+        let mut all = Vec::new();
+        for (body, number) in self.program.command_buffers.iter().zip(0..) {
+            let buffer = CommandBufferIndex(number);
+            for (item, place) in body.items.iter().zip(0..) {
+                match item {
+                    BufferItem::Event(_) => all.push(Locus::Event { buffer, item: place }),
+                    BufferItem::Pass(pass) => {
+                        let items = (0..).zip(&pass.items).map(|(item, _)| item);
+                        all.extend(items.map(|item| Locus::PassItem { buffer, pass: place, item }));
+                    }
+                }
+            }
+        }
+        all.extend((0..).zip(self.program.all_steps()).map(|(number, _)| Locus::Step(number)));
+        all.retain(|locus| self.origin(*locus).is_none());
+        all
+    }
 }
 
 /// Mends a program: adds the smallest synchronization that leaves no conflict unordered or unseen.
@@ -133,6 +154,7 @@ impl Fixed {
 /// p.steps().commit([cb]);
 /// let fixed = fix(&p.build())?;
 /// assert_eq!(fixed.repairs.iter().map(|repair| repair.scope).collect::<Vec<_>>(), [Some(Scope::Fence)]);
+/// assert_eq!(fixed.added().len(), 2, "an update and a wait");
 /// assert!(validate(&fixed.program)?.is_empty());
 /// # Ok::<(), fencepost_core::program::UnknownName>(())
 /// ```
