@@ -84,7 +84,7 @@ impl Program {
                 add(fragment_writes, AccessKind::Write, Stage::Fragment);
                 let some = pass.attachments().filter(|attachment| is_something(&attachment.texture));
                 some.for_each(|attachment| {
-                    each(&attachment.texture, loads(attachment), Stage::Fragment, true)
+                    each(&attachment.texture, attachment.access_kind(), Stage::Fragment, true)
                 });
             }
             Work::Synchronize { resource } => add(&[resource.whole()], AccessKind::Read, Stage::Blit),
@@ -93,10 +93,13 @@ impl Program {
     }
 }
 
-const fn loads(attachment: &Attachment) -> AccessKind {
-    match attachment.load {
-        LoadAction::Load => AccessKind::ReadWrite,
-        LoadAction::Clear | LoadAction::DontCare => AccessKind::Write,
+impl Attachment {
+    /// How each draw of the pass touches it: it is written, and read where the pass loads what was there.
+    pub const fn access_kind(&self) -> AccessKind {
+        match self.load {
+            LoadAction::Load => AccessKind::ReadWrite,
+            LoadAction::Clear | LoadAction::DontCare => AccessKind::Write,
+        }
     }
 }
 
@@ -171,7 +174,7 @@ impl Pass {
     pub(crate) fn each_own_use(&self, mut each: impl FnMut(&Part, AccessKind, Stage)) {
         if self.attachments_at().is_some() {
             let some = self.attachments().filter(|attachment| is_something(&attachment.texture));
-            some.for_each(|attachment| each(&attachment.texture, loads(attachment), Stage::Fragment));
+            some.for_each(|attachment| each(&attachment.texture, attachment.access_kind(), Stage::Fragment));
         }
     }
 }

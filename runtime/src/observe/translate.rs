@@ -3,8 +3,8 @@
 //! A command's accesses come from reflection, so a program says of a kernel what it touches and not what it computes. What has no word of
 //! its own in programs is written as the copy that touches the same parts in the same stage.
 use fencepost_core::program::{
-    BufferItem, Command, DeviceIndex, DispatchType, EventOperation, EventOperationKind, MemoryScope, Part,
-    Pass, PassItem, PassKind, Primitive, QueueMode, Synchronization, Work,
+    Attachment, BufferItem, Command, DeviceIndex, DispatchType, EventOperation, EventOperationKind,
+    MemoryScope, Part, Pass, PassItem, PassKind, Primitive, QueueMode, Synchronization, Work,
 };
 use fencepost_core::{Access, AccessKind, BarrierScope, FenceId, Stage, Stages};
 
@@ -83,6 +83,8 @@ struct OpenPass {
     sites: ItemSites,
     labels: Names,
     encodable: Stages,
+    /// With these the accesses of its draws end.
+    attached: Vec<Access>,
 }
 
 impl<'a> Translation<'a> {
@@ -91,6 +93,10 @@ impl<'a> Translation<'a> {
         match item {
             Item::BeginPass { kind, dispatch_type, label } => self.begin(*kind, *dispatch_type, *label),
             Item::EndPass => self.end(),
+            Item::Attach { attachments } => {
+                let recording = self.recording;
+                self.attach(&recording.attachments[attachments.start as usize..attachments.end as usize]);
+            }
             Item::Command { stages, label, accesses } => {
                 let accesses = &self.recording.accesses[accesses.start as usize..accesses.end as usize];
                 let label = label.or_else(|| self.recording.note(place).and_then(|note| note.name));
@@ -146,7 +152,26 @@ impl<'a> Translation<'a> {
         let label = self.passes.label(self.recording.label(label).unwrap_or_default(), noun);
         let pass = Pass { label, kind, items: Vec::new() };
         let sites = ItemSites { own: self.site, items: Vec::new() };
-        self.pass = Some(OpenPass { pass, sites, labels: Names::default(), encodable });
+        let (labels, attached) = (Names::default(), Vec::new());
+        self.pass = Some(OpenPass { pass, sites, labels, encodable, attached });
+    }
+
+    /// The pass draws to these.
+    fn attach(&mut self, attachments: &[record::Attachment]) {
+        let translated = |is_depth: bool| -> Vec<Attachment> {
+            let of_kind = attachments.iter().filter(|attachment| attachment.is_depth == is_depth);
+            let translate = |attachment: &record::Attachment| {
+                let texture = self.part(&attachment.access)?;
+                Some(Attachment { texture, load: attachment.load, store: attachment.store })
+            };
+            of_kind.filter_map(translate).collect()
+        };
+        let (color, depth) = (translated(false), translated(true).pop());
+        let Some(open) = &mut self.pass else { return };
+        open.pass.kind = PassKind::Render { color, depth };
+        // A part without bytes is attached, and nobody touches it.
+        let touched = attachments.iter().map(|attachment| &attachment.access);
+        open.attached = touched.filter(|access| !access.extent.is_empty()).cloned().collect();
     }
 
     fn end(&mut self) {
@@ -185,17 +210,17 @@ impl<'a> Translation<'a> {
             Some(record::Command::Transfer(index)) => self.recording.transfers.get(*index as usize),
             _ => None,
         };
-        let (noun, work) = if stages.intersects(Stages::VERTEX | Stages::FRAGMENT) {
+        let (noun, work) = if stages.contains(Stages::VERTEX) {
             ("draw", self.draw(accesses))
+        } else if stages == Stages::FRAGMENT {
+            // What a pass without draws does to its attachments follows from its having them.
+            return;
         } else if stages == Stages::BLIT {
             self.transfer(transfer, accesses)
         } else {
             ("dispatch", self.dispatch(accesses, hidden))
         };
         let Some(open) = &mut self.pass else { return };
-        if matches!(work, Work::Draw { .. }) && !matches!(open.pass.kind, PassKind::Render { .. }) {
-            open.pass.kind = PassKind::Render { color: Vec::new(), depth: None };
-        }
         let label = open.labels.label(label.unwrap_or_default(), noun);
         open.pass.items.push(PassItem::Command(Command { label, work }));
         open.sites.items.push(self.site);
@@ -218,6 +243,8 @@ impl<'a> Translation<'a> {
     }
 
     fn draw(&self, accesses: &[Access]) -> Work {
+        let attached = self.pass.as_ref().map_or(&[][..], |open| &open.attached);
+        let accesses = accesses.strip_suffix(attached).unwrap_or(accesses);
         let parts = |vertex: bool, of: fn(AccessKind) -> bool| -> Vec<Part> {
             let stage = |access: &&Access| (access.stage == Stage::Vertex) == vertex;
             let all = accesses.iter().filter(stage).filter(|access| of(access.kind));

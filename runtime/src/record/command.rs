@@ -4,7 +4,8 @@
 //! recording: a buffer bound a thousand times is counted once, and dispatches with the same bindings share one list of them.
 use std::ops::Range;
 
-use fencepost_core::{FenceId, Stages, Visibility};
+use fencepost_core::program::{LoadAction, StoreAction};
+use fencepost_core::{Access, FenceId, Stages, Visibility};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
@@ -20,6 +21,11 @@ pub(crate) enum Item {
         kind: PassKind,
         dispatch_type: DispatchType,
         label: Option<u32>,
+    },
+    /// What the render pass that was just begun draws to: a range of `attachments`. The accesses of each of its draws end with
+    /// theirs; what it does to them without a draw is a command of the fragment stage alone.
+    Attach {
+        attachments: Range<u32>,
     },
     /// The next of `commands`, one for each of the stages and in their order. Accesses are a range of the recording's `accesses`;
     /// commands may share one.
@@ -216,6 +222,16 @@ pub(crate) struct Output {
     pub(crate) draw: u32,
     /// Which draw was last at each pixel, for all draws of the pass.
     pub(crate) last: Arc<Mutex<Vec<u32>>>,
+}
+
+/// What a render pass draws to.
+#[derive(Clone, Debug)]
+pub(crate) struct Attachment {
+    /// As its draws touch it.
+    pub(crate) access: Access,
+    pub(crate) is_depth: bool,
+    pub(crate) load: LoadAction,
+    pub(crate) store: StoreAction,
 }
 
 /// Rows in a buffer.

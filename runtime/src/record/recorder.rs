@@ -9,7 +9,8 @@ use std::sync::Arc;
 use fencepost_core::{Access, Stages};
 
 use super::{
-    BufferBody, Command, Item, ManagedBody, Note, Recording, SamplerBody, TextureBody, TextureView, Transfer,
+    Attachment, BufferBody, Command, Item, ManagedBody, Note, Recording, SamplerBody, TextureBody,
+    TextureView, Transfer,
 };
 use crate::api::{FenceBody, Slot};
 use crate::backend::Pipeline;
@@ -237,6 +238,16 @@ impl Recorder {
     pub(crate) fn hide(&mut self, accesses: &Range<u32>) {
         if !accesses.is_empty() {
             self.recording.items.push(Item::Hidden { accesses: accesses.clone() });
+        }
+    }
+
+    /// Says what the render pass that was just begun draws to. Whoever calls keeps it alive.
+    pub(crate) fn attach(&mut self, attachments: impl IntoIterator<Item = Attachment>) {
+        let start = self.recording.attachments.len() as u32;
+        self.recording.attachments.extend(attachments);
+        let end = self.recording.attachments.len() as u32;
+        if start < end {
+            self.recording.items.push(Item::Attach { attachments: start..end });
         }
     }
 

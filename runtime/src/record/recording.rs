@@ -8,7 +8,8 @@ use crate::api::{FenceBody, HeapShared, ResourceCore};
 use crate::backend::Pipeline;
 use crate::observe::Site;
 use crate::record::{
-    Bound, BufferBody, Command, Item, ManagedBody, Output, SamplerBody, TextureBody, TextureView, Transfer,
+    Attachment, Bound, BufferBody, Command, Item, ManagedBody, Output, SamplerBody, TextureBody, TextureView,
+    Transfer,
 };
 
 /// Where an item stands in the app.
@@ -45,6 +46,8 @@ pub(crate) struct Recording {
     pub(crate) managed: Vec<ManagedBody>,
     /// Where the colours of draws go.
     pub(crate) outputs: Vec<Output>,
+    /// What render passes draw to.
+    pub(crate) attachments: Vec<Attachment>,
     /// Bytes given by value.
     pub(crate) words: Vec<u32>,
     /// Fences that items name: held so that a name is not given to another one meanwhile.
@@ -133,6 +136,7 @@ impl Recording {
         self.transfers.clear();
         self.managed.clear();
         self.outputs.clear();
+        self.attachments.clear();
         self.words.clear();
         self.fences.clear();
         self.heaps.clear();

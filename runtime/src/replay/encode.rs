@@ -119,6 +119,7 @@ impl<'a> Encode<'a> {
             PassKind::Render { .. } => {
                 let mut render = buffer.render_command_encoder()?;
                 render.core.set_label(&pass.label);
+                recording.attach(&mut render.core)?;
                 let alone = pass.attachments_at();
                 for (item, number) in pass.items.iter().zip(0..) {
                     if alone == Some(number) {

@@ -120,6 +120,30 @@ impl<'a> Recording<'a> {
         core.pop_debug_group()
     }
 
+    /// Says what a render pass draws to.
+    pub(super) fn attach(&self, core: &mut EncoderCore) -> Result<(), Error> {
+        let depth = match &self.pass.kind {
+            PassKind::Render { depth, .. } => depth.as_ref(),
+            PassKind::Compute { .. } | PassKind::Blit => None,
+        };
+        let mut attachments = Vec::new();
+        for attachment in self.pass.attachments() {
+            let (part, kind, stage) = (attachment.texture.clone(), attachment.access_kind(), Stage::Fragment);
+            let used = Use { part, kind, stage };
+            self.check_parts(core, std::slice::from_ref(&used))?;
+            let body = &self.objects.words(used.part.resource).body;
+            core.recorder().buffer(body);
+            attachments.push(record::Attachment {
+                access: Access { resource: body.resource, extent: used.part.extent, kind, stage },
+                is_depth: depth.is_some_and(|depth| std::ptr::eq(depth, attachment)),
+                load: attachment.load,
+                store: attachment.store,
+            });
+        }
+        core.recorder().attach(attachments);
+        Ok(())
+    }
+
     /// Records what a render pass without draws does to its attachments.
     pub(super) fn record_attachments(&self, core: &mut EncoderCore) -> Result<(), Error> {
         let uses = self.pass.own_uses();

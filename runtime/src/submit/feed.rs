@@ -410,8 +410,8 @@ impl State {
             Item::Declare { accesses } => {
                 engine.declare(queue, &recording.accesses[accesses.start as usize..accesses.end as usize]);
             }
-            // Nothing orders what is reached through pointers.
-            Item::Hidden { .. } => {}
+            // Nothing orders what is reached through pointers, and attachments are in the accesses of their draws.
+            Item::Hidden { .. } | Item::Attach { .. } => {}
             Item::Barrier { after, before, visibility } => {
                 engine.barrier(queue, *after, *before, *visibility)
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fencepost::capture::{self, Capture};
 use fencepost::replay::{Options, Replay};
 use fencepost::{Device, ResourceOptions, Stages};
-use fencepost_core::program::{BufferItem, Locus, Pass, PassItem, PassKind, Placement, Program, Step};
+use fencepost_core::program::{BufferItem, CommandBufferIndex, Locus, PassItem, Program, Step};
 use fencepost_core::validate::{Finding, Kind, Severity, Spot, validate};
 use fencepost_core::{NodeId, Order};
 
@@ -35,13 +35,7 @@ pub(crate) fn programs() -> Vec<(PathBuf, Program)> {
 
 /// What a replay leaves when it is captured; nothing for a program that cannot be replayed to its end.
 fn captured(program: &Program, order: &Order) -> Option<Program> {
-    // Encoders that an app has record no draws, and captures of several devices know nothing of memory that they share.
-    let draws = |item: &BufferItem| matches!(item, BufferItem::Pass(pass) if matches!(pass.kind, PassKind::Render { .. }));
-    let shared = program.resources.iter().any(|resource| matches!(resource.placement, Placement::SameAs(_)));
-    if !order.stuck().is_empty()
-        || shared
-        || program.command_buffers.iter().flat_map(|buffer| &buffer.items).any(draws)
-    {
+    if !order.stuck().is_empty() {
         return None;
     }
     let replay = Replay::new(program.clone());
@@ -58,8 +52,12 @@ fn deeds<'a>(program: &Program, order: &'a Order) -> Vec<(String, &'a [NodeId])>
     for (body, buffer) in program.command_buffers.iter().zip(0..) {
         for (item, pass) in body.items.iter().zip(0..) {
             let BufferItem::Pass(inside) = item else { continue };
+            let buffer = CommandBufferIndex(buffer);
+            if inside.attachments_at().is_some() {
+                let locus = Locus::Pass { buffer, pass };
+                deeds.push((program.full_path(locus), order.nodes(locus)));
+            }
             for (item, place) in inside.items.iter().zip(0..) {
-                let buffer = fencepost_core::program::CommandBufferIndex(buffer);
                 let locus = Locus::PassItem { buffer, pass, item: place };
                 if let PassItem::Command(_) = item {
                     deeds.push((program.full_path(locus), order.nodes(locus)));
@@ -85,10 +83,6 @@ fn deeds<'a>(program: &Program, order: &'a Order) -> Vec<(String, &'a [NodeId])>
     deeds
 }
 
-pub(crate) fn is_render(pass: &Pass) -> bool {
-    matches!(pass.kind, PassKind::Render { .. })
-}
-
 pub(crate) fn has_threads(program: &Program) -> bool {
     program.all_steps().iter().any(|step| matches!(step, Step::Thread { .. } | Step::Notify { .. }))
 }
@@ -96,13 +90,7 @@ pub(crate) fn has_threads(program: &Program) -> bool {
 /// What is wrong, in words that do not depend on where the CPU's steps stand.
 fn errors(program: &Program, findings: &[Finding]) -> BTreeSet<String> {
     let place = |spot: Option<Spot>| match spot {
-        // What a render pass does without a draw is a draw to a capture.
-        Some(
-            Spot::Pass(buffer, pass)
-            | Spot::At(Locus::PassItem { buffer, pass, .. } | Locus::Pass { buffer, pass }),
-        ) if program.pass(buffer, pass).is_some_and(is_render) => {
-            format!("render {buffer:?} {pass}")
-        }
+        Some(Spot::Pass(buffer, pass)) => program.full_path(Locus::Pass { buffer, pass }),
         Some(Spot::At(locus @ Locus::PassItem { .. })) => program.full_path(locus),
         Some(Spot::At(Locus::Step(_))) => "cpu".to_owned(),
         other => format!("{other:?}"),
@@ -162,7 +150,7 @@ fn a_captured_program_has_the_order_and_the_races_of_the_app() {
         assert_eq!(errors(&captured, &validate(&captured).expect("names")), mine, "{name}\n{text}");
     }
     println!("{equal} with equal order, {at_least} with threads, {racy} with races");
-    assert!(equal >= 40 && at_least >= 1 && racy >= 10, "{equal} {at_least} {racy}");
+    assert!(equal >= 300 && at_least >= 1 && racy >= 140, "{equal} {at_least} {racy}");
 }
 
 #[test]
