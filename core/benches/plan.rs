@@ -2,6 +2,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use fencepost_core::waves::{Emitted, Kind, Unit, Waves};
 use fencepost_core::{
     Access, AccessKind, Engine, Extent, MemoryId, NodeId, Plan, QueueMode, ResourceDescriptor, ResourceId,
     ResourceShape, Stage, Stages, Tracking, Visibility,
@@ -26,6 +27,8 @@ fn main() {
     report("dispatch behind a barrier each, explicit queue", &|| barriers(Engine::new(), 1));
     report("1024 dispatches between barriers, explicit queue", &|| barriers(Engine::new(), 1024));
     report("the same with clocks", &|| barriers(Engine::with_clocks(), 1024));
+    report("into waves: chains of 32, one behind the other", &|| waves(32, false));
+    report("into waves: 32 chains, round robin", &|| waves(32, true));
 }
 
 fn buffer(engine: &mut Engine, memory: MemoryId, tracking: Tracking) -> ResourceId {
@@ -72,6 +75,27 @@ fn barriers(mut engine: Engine, between: usize) -> f64 {
         }
         let node = engine.command(queue, Stages::DISPATCH, &[]);
         hand_over(&mut engine, n, node, &mut plan);
+    }
+    start.elapsed_ns() / COMMANDS as f64
+}
+
+/// Placing alone: nodes of chains that are 32 long.
+fn waves(chains: u64, round_robin: bool) -> f64 {
+    let mut waves = Waves::new(4);
+    let mut emitted = Emitted::default();
+    let start = Stopwatch::start();
+    for node in 0..COMMANDS as u64 {
+        let back = if round_robin { chains } else { 1 };
+        let starts = if round_robin { node % GROUP as u64 / chains == 0 } else { node % 32 == 0 };
+        let before = [NodeId(node.wrapping_sub(back))];
+        let predecessors = if starts { &[][..] } else { &before };
+        let kind = Kind::Work(Stage::Dispatch);
+        waves.place(Unit { node: NodeId(node), predecessors, lane: 0, tag: node as u32, kind });
+        if node % GROUP as u64 == GROUP as u64 - 1 {
+            waves.flush(&mut emitted);
+            black_box(&emitted);
+            waves.retire(NodeId(node.saturating_sub(IN_FLIGHT)));
+        }
     }
     start.elapsed_ns() / COMMANDS as f64
 }

@@ -51,6 +51,7 @@ mod slots;
 mod stage;
 pub mod timeline;
 pub mod validate;
+pub mod waves;
 
 pub use access::{Access, AccessKind, Conflict};
 pub use extent::Extent;

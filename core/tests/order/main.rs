@@ -9,3 +9,4 @@ mod oracle;
 mod random;
 mod scenarios;
 mod validate;
+mod waves;
