@@ -97,6 +97,8 @@ pub enum ErrorKind {
     InvalidArgument,
     /// The storage mode forbids it.
     WrongStorageMode,
+    /// The content was lent to the device or is gone, or cannot be lent.
+    Purgeable,
     /// The hazard tracking mode is not to be had here.
     WrongTrackingMode,
     /// Work in flight uses what the CPU wants, or a guard of the CPU holds what work would use.

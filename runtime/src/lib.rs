@@ -79,9 +79,9 @@ pub use crate::api::{
     CommandQueueDescriptor, Commit, CommitFeedback, CommitOptions, CompareFunction, ComputeCommandEncoder,
     ComputePipelineState, CpuCacheMode, CpuOptions, Device, DispatchType, Event, Fence, Filter,
     HazardTrackingMode, Heap, HeapDescriptor, HeapKind, Library, MipFilter, Obstacle, PassKind,
-    PendingSignal, PixelFormat, Region, Resource, ResourceOptions, ResourceUsage, SamplerDescriptor,
-    SamplerState, Schedule, SharedEvent, SizeAndAlign, StorageMode, StuckWait, Texture, TextureDescriptor,
-    TextureKind, TexturePlace, TextureUsage,
+    PendingSignal, PixelFormat, PurgeableState, Region, Resource, ResourceOptions, ResourceUsage,
+    SamplerDescriptor, SamplerState, Schedule, SharedEvent, SizeAndAlign, StorageMode, StuckWait, Texture,
+    TextureDescriptor, TextureKind, TexturePlace, TextureUsage,
 };
 #[cfg(target_os = "linux")]
 pub use crate::api::{BufferHandle, SharedEventHandle};

@@ -13,13 +13,16 @@ use crate::api::device::{DeviceShared, check_length, label_or_empty};
 use crate::api::guard::{self, BufferReadGuard, BufferWriteGuard};
 use crate::api::label::Label;
 use crate::api::managed::CpuCopy;
-use crate::api::resource::{Home, Resource, ResourceCore, ResourceRef, resolve_options, sealed};
+use crate::api::resource::sealed::Sealed as _;
+use crate::api::resource::{
+    Home, Resource, ResourceCore, ResourceRef, check_storage, resolve_options, resource_methods, sealed,
+};
 use crate::api::sharing::{self, OwnMemory, View};
 use crate::backend::Allocation;
 use crate::error::ResourceError;
 use crate::observe::{Body, Happening};
 use crate::record::BufferBody;
-use crate::{Device, Error, HazardTrackingMode, Pod, ResourceOptions, SizeAndAlign, StorageMode};
+use crate::{Error, HazardTrackingMode, Pod, ResourceOptions, SizeAndAlign, StorageMode};
 
 /// Bytes that kernels and copies read and write.
 ///
@@ -65,12 +68,13 @@ impl Buffer {
     ) -> Result<Self, Error> {
         const CALL: &str = "`new_buffer`";
         check_length(device, CALL, length)?;
-        let options = resolve_options(CALL, options)?;
+        let options = resolve_options(options);
+        check_storage(CALL, options.storage_mode)?;
         let words = round_up(length, WORD);
-        let allocation = device.backend().allocate(words)?;
+        let allocation = device.allocate(words)?;
         let managed = match options.storage_mode {
             StorageMode::Managed => {
-                let copy = device.backend().allocate(words)?;
+                let copy = device.allocate(words)?;
                 Some(CpuCopy::new(device, copy, 0, words, ResourceShape::Buffer))
             }
             _ => None,
@@ -87,7 +91,8 @@ impl Buffer {
         options: ResourceOptions,
     ) -> Result<Self, Error> {
         check_length(device, call, memory.length())?;
-        let options = resolve_options(call, options)?;
+        let options = resolve_options(options);
+        check_storage(call, options.storage_mode)?;
         if options.storage_mode == StorageMode::Managed {
             let what = format!("{call} with storage mode {:?}", options.storage_mode);
             let mend = "Use shared storage: the CPU's copy of managed memory belongs to one process";
@@ -166,31 +171,13 @@ impl Buffer {
         self.length
     }
 
-    /// Bytes of memory that it takes.
+    /// Bytes of memory that it takes: two copies where it is managed, none while its content is purged.
     #[doc(alias = "allocatedSize")]
     pub fn allocated_size(&self) -> u64 {
-        // A managed one has two copies.
-        self.body.length * (1 + u64::from(self.body.core.managed.is_some()))
+        self.body.core.allocated_size(self.body.length)
     }
 
-    /// The device it belongs to.
-    pub fn device(&self) -> Device {
-        Device { shared: Arc::clone(&self.body.core.device) }
-    }
-
-    /// Where it lives and who orders its uses; never `Default`.
-    #[doc(alias = "resourceOptions")]
-    #[doc(alias = "storageMode")]
-    #[doc(alias = "hazardTrackingMode")]
-    pub fn resource_options(&self) -> ResourceOptions {
-        self.body.core.options
-    }
-
-    /// Its place on its heap, in bytes; `None` where it is on no heap.
-    #[doc(alias = "heapOffset")]
-    pub fn heap_offset(&self) -> Option<u64> {
-        self.body.core.heap_offset()
-    }
+    resource_methods!();
 
     /// Its label; empty where there is none.
     pub fn label(&self) -> String {
@@ -330,12 +317,6 @@ impl Buffer {
         let watch = &self.body.core.device.watch;
         watch.tell(Happening::Aliasable(Body::Buffer(&self.body)), Location::caller());
         Ok(())
-    }
-
-    /// Whether the heap may give its memory to others.
-    #[doc(alias = "isAliasable")]
-    pub fn is_aliasable(&self) -> bool {
-        self.body.core.is_aliasable()
     }
 
     /// "buffer `label`", for messages.

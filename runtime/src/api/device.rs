@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::api::command_allocator::CommandAllocator;
 use crate::api::heap::Heap;
 use crate::api::label::Label;
+use crate::api::purgeable::Lent;
 use crate::api::queue::QueueShared;
 use crate::backend::{self, Backend};
 use crate::error::{EncodeError, ResourceError};
@@ -43,6 +44,8 @@ pub(crate) struct DeviceShared {
     pub(crate) watch: Arc<Watch>,
     /// Absent where validation is off.
     pub(crate) validator: Option<Arc<Validator>>,
+    /// Memory that programs have lent back.
+    pub(crate) lent: Lent,
     pub(crate) name: String,
 }
 
@@ -98,7 +101,8 @@ impl Device {
         let watch = Arc::<Watch>::default();
         let validator = Validator::attach(&watch, &name, validation::mode(options.validation));
         let pool = Arc::default();
-        Self { shared: Arc::new(DeviceShared { submission, pool, watch, validator, name }) }
+        let lent = Lent::default();
+        Self { shared: Arc::new(DeviceShared { submission, pool, watch, validator, lent, name }) }
     }
 
     /// Whether it looks for races and misuse, and what it does about them.
@@ -157,6 +161,19 @@ impl Device {
     #[doc(alias = "hasUnifiedMemory")]
     pub fn has_unified_memory(&self) -> bool {
         true
+    }
+
+    /// What suits resources of this device that both CPU and GPU use: shared where they reach the same memory, managed where each has its
+    /// own, so that kernels run on memory that is near to them.
+    ///
+    /// It is advice. [`ResourceOptions::default`] is shared storage on every device, which every device has.
+    ///
+    /// ```
+    /// use fencepost::{Device, ResourceOptions};
+    /// assert_eq!(Device::cpu().default_resource_options(), ResourceOptions::SHARED);
+    /// ```
+    pub fn default_resource_options(&self) -> ResourceOptions {
+        if self.has_unified_memory() { ResourceOptions::SHARED } else { ResourceOptions::MANAGED }
     }
 
     /// From now on, chooses among legal orders in this way. What was committed before may still run in the old way.
@@ -225,7 +242,7 @@ impl Device {
     /// A buffer of zeros. Kernels see whole words: for them a length that is no multiple of 4 is rounded up.
     ///
     /// # Errors
-    /// A length of 0 or beyond [`max_buffer_length`](Self::max_buffer_length); a storage mode that is not supported; no memory.
+    /// A length of 0 or beyond [`max_buffer_length`](Self::max_buffer_length); memoryless storage; no memory.
     #[doc(alias = "newBufferWithLength")]
     pub fn new_buffer(&self, length: u64, options: ResourceOptions) -> Result<Buffer, Error> {
         Buffer::create(&self.shared, length, options)
@@ -305,7 +322,8 @@ impl Device {
     /// A texture of zeros.
     ///
     /// # Errors
-    /// A size, level or slice count that makes no sense or is too large; a storage mode that is not supported; no memory.
+    /// A size, level or slice count that makes no sense or is too large; memoryless storage of a texture that is no attachment or more
+    /// than that; no memory.
     #[doc(alias = "newTextureWithDescriptor")]
     pub fn new_texture(&self, descriptor: &TextureDescriptor) -> Result<Texture, Error> {
         Texture::create(&self.shared, descriptor)

@@ -6,15 +6,17 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
-use fencepost_core::{MemoryId, ResourceId, Tracking};
+use fencepost_core::{Extent, MemoryId, ResourceId, Tracking};
 use parking_lot::Mutex;
 use range_alloc::RangeAllocator;
 
 use crate::api::buffer::{self, HEAP_UNIT, WORD, round_up};
 use crate::api::device::{DeviceShared, check_length, label_or_empty};
+use crate::api::guard;
 use crate::api::label::Label;
+use crate::api::purgeable::Purgeable;
 use crate::api::resource::{Home, PlaceState, ResourceCore, check_storage};
 use crate::api::texture;
 use crate::backend::Allocation;
@@ -22,8 +24,8 @@ use crate::error::ResourceError;
 use crate::observe::Gone;
 use crate::record::{BufferBody, TextureBody};
 use crate::{
-    Buffer, Device, Error, HazardTrackingMode, HeapDescriptor, HeapKind, ResourceOptions, StorageMode,
-    Texture, TextureDescriptor,
+    Buffer, CpuCacheMode, Device, Error, HazardTrackingMode, HeapDescriptor, HeapKind, PurgeableState,
+    ResourceOptions, StorageMode, Texture, TextureDescriptor,
 };
 
 /// A piece of memory to make buffers and textures of.
@@ -59,6 +61,8 @@ pub(crate) struct HeapShared {
     pub(crate) options: ResourceOptions,
     pub(crate) label: Label,
     places: Mutex<Places>,
+    /// Whether the device may take the content of all that is on it; absent until somebody says something about it.
+    pub(crate) purgeable: OnceLock<Arc<Purgeable>>,
 }
 
 /// Who has which bytes.
@@ -85,10 +89,10 @@ impl Heap {
         check_storage(CALL, descriptor.options.storage_mode)?;
         if descriptor.options.storage_mode == StorageMode::Managed {
             let mend = "Use shared or private storage: managed resources have memory of their own";
-            return Err(ResourceError::Unsupported { what: "a managed heap".into(), mend }.into());
+            return Err(ResourceError::NoSuchStorage { call: CALL, mode: StorageMode::Managed, mend }.into());
         }
         let size = round_up(descriptor.size, HEAP_UNIT);
-        let allocation = device.backend().allocate(size)?;
+        let allocation = device.allocate(size)?;
         let hazard_tracking_mode = match descriptor.options.hazard_tracking_mode {
             HazardTrackingMode::Default => HazardTrackingMode::Untracked,
             asked => asked,
@@ -107,6 +111,7 @@ impl Heap {
             options: ResourceOptions { hazard_tracking_mode, ..descriptor.options },
             label: Label::default(),
             places: Mutex::new(places),
+            purgeable: OnceLock::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -130,7 +135,7 @@ impl Heap {
         self.buffer("`new_buffer_at`", length, options, Some(offset))
     }
 
-    /// A texture on an automatic heap. Its content is whatever was there before.
+    /// A texture on an automatic heap. Its content is whatever was there before. A memoryless one takes no place, and is on no heap.
     ///
     /// # Errors
     /// As [`new_buffer`](Self::new_buffer), and a descriptor that [`Device::new_texture`] would refuse.
@@ -163,10 +168,52 @@ impl Heap {
         }
     }
 
-    /// Bytes of memory that it takes.
+    /// Bytes of memory that it takes: its size, or none while its content is purged.
     #[doc(alias = "currentAllocatedSize")]
     pub fn current_allocated_size(&self) -> u64 {
-        self.shared.allocation.length()
+        if self.shared.state() == PurgeableState::Empty { 0 } else { self.shared.allocation.length() }
+    }
+
+    /// Says whether the device may take the content of all that is on the heap, and answers what was said before. What holds for a
+    /// resource's own state ([`Buffer::set_purgeable_state`]) holds here for all of them at once.
+    ///
+    /// ```
+    /// use fencepost::{Device, HeapDescriptor, PurgeableState, ResourceOptions};
+    /// let heap = Device::cpu().new_heap(&HeapDescriptor { size: 4096, ..Default::default() })?;
+    /// let buffer = heap.new_buffer(64, ResourceOptions::SHARED)?;
+    /// heap.set_purgeable_state(PurgeableState::Empty)?;
+    /// assert!(buffer.read::<u8>(..).is_err());
+    /// assert_eq!(heap.current_allocated_size(), 0);
+    /// assert_eq!(heap.set_purgeable_state(PurgeableState::NonVolatile)?, PurgeableState::Empty);
+    /// # Ok::<(), fencepost::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Work in flight that uses something on it; a guard that holds some of it.
+    #[doc(alias = "setPurgeableState:")]
+    pub fn set_purgeable_state(&self, state: PurgeableState) -> Result<PurgeableState, Error> {
+        const CALL: &str = "`set_purgeable_state`";
+        let shared = &self.shared;
+        if state == PurgeableState::KeepCurrent {
+            return Ok(shared.state());
+        }
+        let memory = || std::iter::once(Arc::clone(&shared.allocation)).collect();
+        let purgeable = shared.purgeable.get_or_init(|| Purgeable::new(memory()));
+        let submission = &shared.device.submission;
+        // A name for all of it, for as long as nobody may use any of it.
+        let all = buffer::register(&shared.device, shared.memory, 0..shared.size, Tracking::Untracked);
+        let held = submission.is_held(all);
+        let hold = submission.hold(all, &Extent::Whole, true);
+        let done = match &hold {
+            _ if held => Err(ResourceError::HeldByGuard { call: CALL, resource: shared.describe() }.into()),
+            Err(in_flight) => {
+                Err(guard::conflict(CALL, "all".to_owned(), shared.describe(), in_flight, true))
+            }
+            Ok(_) => Ok(purgeable.set(&shared.device, state)),
+        };
+        drop(hold);
+        submission.remove_resource(all);
+        done
     }
 
     /// Bytes of the largest resource with this alignment that would find room. On a placement heap: all of it.
@@ -197,6 +244,24 @@ impl Heap {
     #[doc(alias = "resourceOptions")]
     pub fn resource_options(&self) -> ResourceOptions {
         self.shared.options
+    }
+
+    /// Who can reach what is on it.
+    #[doc(alias = "storageMode")]
+    pub fn storage_mode(&self) -> StorageMode {
+        self.shared.options.storage_mode
+    }
+
+    /// How the CPU's caches treat what is on it.
+    #[doc(alias = "cpuCacheMode")]
+    pub fn cpu_cache_mode(&self) -> CpuCacheMode {
+        self.shared.options.cpu_cache_mode
+    }
+
+    /// Whether tracked queues order the uses of what is on it, all of it as one thing; never `Default`.
+    #[doc(alias = "hazardTrackingMode")]
+    pub fn hazard_tracking_mode(&self) -> HazardTrackingMode {
+        self.shared.options.hazard_tracking_mode
     }
 
     /// The device it belongs to.
@@ -242,6 +307,9 @@ impl Heap {
         offset: Option<u64>,
     ) -> Result<Texture, Error> {
         let device = &self.shared.device;
+        if descriptor.resource_options.storage_mode == StorageMode::Memoryless {
+            return Texture::create(device, descriptor);
+        }
         let shape = texture::check_descriptor(call, descriptor)?;
         let taken = texture::place_size(device, &shape);
         let placed = self.shared.place(call, taken.size, taken.align, descriptor.resource_options, offset)?;
@@ -270,6 +338,17 @@ impl HeapShared {
     /// "heap `label`", for messages.
     pub(crate) fn describe(&self) -> String {
         self.label.of("heap")
+    }
+
+    /// Whether the device may take the content.
+    pub(crate) fn state(&self) -> PurgeableState {
+        self.purgeable.get().map_or(PurgeableState::NonVolatile, |purgeable| purgeable.state())
+    }
+
+    /// The error of a use while its content is lent or gone.
+    #[cold]
+    pub(crate) fn not_there(&self, call: &'static str) -> Error {
+        ResourceError::Purgeable { call, resource: self.describe(), state: self.state() }.into()
     }
 
     /// A resource is gone (no state) or was made aliasable: others may have its place.

@@ -49,7 +49,7 @@ impl DeviceMemory {
     /// Zeroed memory, of a heap or of one resource and those that share it.
     pub(crate) fn new(device: &Device, bytes: u64, heap: Option<HeapFacts>) -> Result<Arc<Self>, Error> {
         let device = &device.shared;
-        let allocation = device.backend().allocate(round_up(bytes, 4))?;
+        let allocation = device.allocate(round_up(bytes, 4))?;
         let name = device.submission.add_memory();
         Ok(Arc::new(Self { device: Arc::clone(device), name, allocation, heap }))
     }

@@ -26,6 +26,8 @@ bitflags! {
         const SHADER_READ = 1 << 0;
         /// Kernels write it as a storage texture.
         const SHADER_WRITE = 1 << 1;
+        /// Render passes draw to it.
+        const RENDER_TARGET = 1 << 2;
         /// Views in another format may be made of it.
         const PIXEL_FORMAT_VIEW = 1 << 4;
     }
@@ -66,7 +68,7 @@ pub enum StorageMode {
     Managed,
     /// The GPU alone.
     Private,
-    /// No memory at all, only inside a render pass. Not supported: there are no render passes.
+    /// No memory at all: textures that are attachments of render passes and nothing else. Whatever would need their memory is an error.
     Memoryless,
 }
 
@@ -120,8 +122,12 @@ impl ResourceOptions {
         hazard_tracking_mode: HazardTrackingMode::Default,
         cpu_cache_mode: CpuCacheMode::DefaultCache,
     };
+    /// A copy each for CPU and GPU, default tracking.
+    pub const MANAGED: Self = Self { storage_mode: StorageMode::Managed, ..Self::SHARED };
     /// Reachable by the GPU alone, default tracking.
     pub const PRIVATE: Self = Self { storage_mode: StorageMode::Private, ..Self::SHARED };
+    /// No memory, for attachments.
+    pub const MEMORYLESS: Self = Self { storage_mode: StorageMode::Memoryless, ..Self::SHARED };
 
     /// The same, with hazards left to the program.
     #[must_use]
@@ -217,6 +223,12 @@ impl TextureDescriptor {
     #[must_use]
     pub const fn with_mips(self, mipmap_level_count: u32) -> Self {
         Self { mipmap_level_count, ..self }
+    }
+
+    /// The same for these uses.
+    #[must_use]
+    pub const fn with_usage(self, usage: TextureUsage) -> Self {
+        Self { usage, ..self }
     }
 
     /// The same with these options.

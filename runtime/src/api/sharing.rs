@@ -14,6 +14,7 @@ use fencepost_core::{Extent, MemoryId, ResourceId};
 use parking_lot::Mutex;
 
 use crate::api::device::DeviceShared;
+use crate::api::purgeable::Purgeable;
 use crate::api::resource::{Home, ResourceCore};
 use crate::error::ResourceError;
 use crate::submit::{Hold, InFlight};
@@ -26,6 +27,8 @@ pub(crate) struct OwnMemory {
     id: MemoryId,
     /// Absent while only one resource uses the allocation.
     views: OnceLock<Arc<Views>>,
+    /// Whether the device may take the content; absent until somebody says something about it.
+    pub(crate) purgeable: OnceLock<Arc<Purgeable>>,
 }
 
 /// All resources of a shared allocation.
@@ -56,11 +59,17 @@ impl OwnMemory {
     }
 
     fn with_views(device: &Arc<DeviceShared>, views: OnceLock<Arc<Views>>) -> Arc<Self> {
-        Arc::new(Self { device: Arc::clone(device), id: device.submission.add_memory(), views })
+        let (id, purgeable) = (device.submission.add_memory(), OnceLock::new());
+        Arc::new(Self { device: Arc::clone(device), id, views, purgeable })
     }
 
     pub(crate) fn id(&self) -> MemoryId {
         self.id
+    }
+
+    /// Whether more than one resource was ever made over the allocation.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.views.get().is_some()
     }
 
     /// The name of the same allocation on `device`. `own` is the resource that it is the memory of.
@@ -123,6 +132,8 @@ pub(crate) fn share(
         let mend = "Use shared storage: what has two copies on one device would have more on two";
         return Err(ResourceError::Unsupported { what, mend }.into());
     }
+    source.check_alive(call, noun)?;
+    source.check_content(call, noun)?;
     let Home::Own(memory) = &source.home else {
         let what = format!("{call} of {}, which is on a heap,", source.label.of(noun));
         let mend = "Give it memory of its own: the heap may hand this memory to somebody else";

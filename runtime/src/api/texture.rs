@@ -14,14 +14,18 @@ use crate::api::device::{DeviceShared, label_or_empty};
 use crate::api::guard;
 use crate::api::label::Label;
 use crate::api::managed::CpuCopy;
-use crate::api::resource::{Home, Resource, ResourceCore, ResourceRef, resolve_options, sealed};
+use crate::api::memoryless::NoMemory;
+use crate::api::resource::sealed::Sealed as _;
+use crate::api::resource::{
+    Home, Resource, ResourceCore, ResourceRef, resolve_options, resource_methods, sealed,
+};
 use crate::api::sharing::{self, CpuHold, OwnMemory, View};
 use crate::error::ResourceError;
 use crate::observe::{Body, Happening, Site};
 use crate::record::{LinearLayout, TextureBody, TextureRegion, TextureShape, TextureView};
 use crate::{
-    Device, Error, HazardTrackingMode, PixelFormat, Region, ResourceOptions, SizeAndAlign, StorageMode,
-    TextureDescriptor, TextureKind, TextureUsage,
+    Error, HazardTrackingMode, PixelFormat, Region, SizeAndAlign, StorageMode, TextureDescriptor,
+    TextureKind, TextureUsage,
 };
 
 /// Images that kernels and copies read and write, or a view of such.
@@ -51,13 +55,16 @@ impl Texture {
     pub(crate) fn create(device: &Arc<DeviceShared>, descriptor: &TextureDescriptor) -> Result<Self, Error> {
         const CALL: &str = "`new_texture`";
         let shape = check_descriptor(CALL, descriptor)?;
-        let options = resolve_options(CALL, descriptor.resource_options)?;
+        let options = resolve_options(descriptor.resource_options);
         let size = device.backend().texture_size_and_align(&shape).size;
-        let allocation = device.backend().allocate(size)?;
+        let allocation = match options.storage_mode {
+            StorageMode::Memoryless => NoMemory::for_texture(CALL, descriptor)?,
+            _ => device.allocate(size)?,
+        };
         let managed = match options.storage_mode {
             StorageMode::Managed => {
                 let kind = ResourceShape::Texture { mips: shape.mips, slices: shape.slices };
-                Some(CpuCopy::new(device, device.backend().allocate(size)?, 0, size, kind))
+                Some(CpuCopy::new(device, device.allocate(size)?, 0, size, kind))
             }
             _ => None,
         };
@@ -159,22 +166,15 @@ impl Texture {
         self.usage
     }
 
-    /// The device it belongs to.
-    pub fn device(&self) -> Device {
-        Device { shared: Arc::clone(&self.core().device) }
+    /// Bytes of memory that it takes: two copies where it is managed, none where it is memoryless or while its content is purged. A view
+    /// answers for its texture.
+    #[doc(alias = "allocatedSize")]
+    pub fn allocated_size(&self) -> u64 {
+        let core = self.core();
+        core.allocated_size(core.device.backend().texture_size_and_align(&self.view.body.shape).size)
     }
 
-    /// Where it lives and who orders its uses; never `Default`.
-    #[doc(alias = "resourceOptions")]
-    pub fn resource_options(&self) -> ResourceOptions {
-        self.core().options
-    }
-
-    /// Its place on its heap, in bytes; `None` where it is on no heap.
-    #[doc(alias = "heapOffset")]
-    pub fn heap_offset(&self) -> Option<u64> {
-        self.core().heap_offset()
-    }
+    resource_methods!();
 
     /// Whether it is a view of another texture.
     #[doc(alias = "parentTexture")]
@@ -325,12 +325,6 @@ impl Texture {
         let watch = &self.core().device.watch;
         watch.tell(Happening::Aliasable(Body::Texture(&self.view.body)), Location::caller());
         Ok(())
-    }
-
-    /// Whether the heap may give its memory to others; a view answers for its texture.
-    #[doc(alias = "isAliasable")]
-    pub fn is_aliasable(&self) -> bool {
-        self.core().is_aliasable()
     }
 
     /// "texture `label`", for messages.

@@ -83,6 +83,9 @@ pub(crate) trait Allocation: Send + Sync + Debug + Any {
     fn read(&self, offset: u64, out: &mut [u8]);
     /// Copies bytes in. The caller has checked the range.
     fn write(&self, offset: u64, bytes: &[u8]);
+    /// Nobody needs the content any more: what is read from here on is undefined until it is written. A device that can gives the
+    /// memory back to the system until then; others keep the bytes. Nothing in flight uses it.
+    fn discard(&self) {}
     /// What other processes see of it, where they can.
     #[cfg(target_os = "linux")]
     fn shared_memory(&self) -> Option<&fencepost_ipc::SharedMemory> {

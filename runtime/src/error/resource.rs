@@ -2,7 +2,7 @@
 use std::ops::Range;
 
 use super::{Cause, ErrorKind};
-use crate::{PixelFormat, StorageMode};
+use crate::{PixelFormat, PurgeableState, StorageMode};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResourceError {
@@ -42,6 +42,20 @@ pub(crate) enum ResourceError {
         "{call} on {resource}, whose storage mode is {mode:?}: it has no second copy. Leave the call out, or make the resource managed"
     )]
     NotManaged { call: &'static str, resource: String, mode: StorageMode },
+    #[error(
+        "{call} of {resource}, which is memoryless: it has no bytes, and what it holds lives inside a render pass alone. \
+         Make it private"
+    )]
+    Memoryless { call: &'static str, resource: String },
+    #[error("{call} with storage mode {mode:?}. {mend}")]
+    NoSuchStorage { call: &'static str, mode: StorageMode, mend: &'static str },
+    #[error(
+        "{call} of {resource}, whose purgeable state is {state:?}: its content is not there to be used. \
+         Make it `NonVolatile` first, and look whether that call answers `Empty`"
+    )]
+    Purgeable { call: &'static str, resource: String, state: PurgeableState },
+    #[error("`set_purgeable_state` on {resource}, {why}. {mend}")]
+    NotPurgeable { resource: String, why: &'static str, mend: &'static str },
     #[error("{call}: {what} {asked} is asked for on {heap}, whose own is {own}. Use the heap's")]
     HeapMode { call: &'static str, what: &'static str, asked: String, heap: String, own: String },
     #[error(
@@ -95,9 +109,12 @@ impl Cause for ResourceError {
             | Self::HeapKind { .. }
             | Self::NoUsage { .. }
             | Self::Levels { .. } => ErrorKind::InvalidArgument,
-            Self::Storage { .. } | Self::NotManaged { .. } | Self::HeapMode { .. } => {
-                ErrorKind::WrongStorageMode
-            }
+            Self::Storage { .. }
+            | Self::NotManaged { .. }
+            | Self::HeapMode { .. }
+            | Self::Memoryless { .. }
+            | Self::NoSuchStorage { .. } => ErrorKind::WrongStorageMode,
+            Self::Purgeable { .. } | Self::NotPurgeable { .. } => ErrorKind::Purgeable,
             Self::HeapTracking { .. } => ErrorKind::WrongTrackingMode,
             Self::HeapFull { .. } => ErrorKind::HeapExhausted,
             Self::NotAliasable { .. } | Self::Reused { .. } => ErrorKind::Aliasing,

@@ -11,6 +11,7 @@ use crate::record::{
     Attachment, Bound, BufferBody, Command, Item, ManagedBody, Output, SamplerBody, TextureBody, TextureView,
     Transfer,
 };
+use crate::{Error, PurgeableState};
 
 /// Where an item stands in the app.
 #[derive(Clone, Copy, Debug)]
@@ -78,10 +79,23 @@ impl Recording {
 
     /// "buffer `label`" of a resource that commands here use, for messages.
     pub(crate) fn name_of(&self, resource: ResourceId) -> String {
-        let buffer =
-            |body: &Arc<BufferBody>| names(&body.core, resource).then(|| body.core.label.of("buffer"));
-        let texture =
-            |body: &Arc<TextureBody>| names(&body.core, resource).then(|| body.core.label.of("texture"));
+        self.find_resource(|core, noun| names(core, resource).then(|| core.label.of(noun)))
+            // Two names of one piece of memory: only the other one is used here.
+            .unwrap_or_else(|| "a resource that shares memory with one that is used".to_owned())
+    }
+
+    /// That the content of everything that commands here use is there (rule 11.3).
+    pub(crate) fn check_contents(&self, call: &'static str) -> Result<(), Error> {
+        if let Some(heap) = self.heaps.iter().find(|heap| heap.state() != PurgeableState::NonVolatile) {
+            return Err(heap.not_there(call));
+        }
+        self.find_resource(|core, noun| core.check_content(call, noun).err()).map_or(Ok(()), Err)
+    }
+
+    /// Asks of every buffer and texture that commands here use, by its core and its noun, until there is an answer.
+    fn find_resource<T>(&self, find: impl Fn(&ResourceCore, &'static str) -> Option<T>) -> Option<T> {
+        let buffer = |body: &Arc<BufferBody>| find(&body.core, "buffer");
+        let texture = |body: &Arc<TextureBody>| find(&body.core, "texture");
         let transfer = |transfer: &Transfer| match transfer {
             Transfer::CopyBuffer { source, destination } => {
                 buffer(&source.body).or_else(|| buffer(&destination.body))
@@ -109,8 +123,6 @@ impl Recording {
         (self.buffers.iter().find_map(buffer))
             .or_else(|| self.textures.iter().find_map(|view| texture(&view.body)))
             .or_else(|| self.transfers.iter().find_map(transfer))
-            // Two names of one piece of memory: only the other one is used here.
-            .unwrap_or_else(|| "a resource that shares memory with one that is used".to_owned())
     }
 
     /// Bytes that the commands take.

@@ -215,7 +215,7 @@ impl<'a> Memories<'a> {
             return Ok(Some(Arc::clone(copy)));
         }
         let device = &self.devices[declared.device.index()];
-        let copy = device.shared.backend().allocate(self.sizes[index].next_multiple_of(4))?;
+        let copy = device.shared.allocate(self.sizes[index].next_multiple_of(4))?;
         Ok(Some(Arc::clone(self.copies[index].insert(copy))))
     }
 

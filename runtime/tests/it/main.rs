@@ -16,6 +16,7 @@ mod misuse;
 mod processes;
 mod schedules;
 mod smoke;
+mod storage;
 mod threads;
 mod transfers;
 mod validation;

@@ -1,10 +1,10 @@
 //! Memory: what the CPU may touch and when, heaps, storage modes, views.
 use fencepost::{
-    Device, ErrorKind, Fault, HazardTrackingMode, HeapDescriptor, HeapKind, PixelFormat, Region,
-    ResourceOptions, StorageMode, TextureDescriptor, TextureKind, TextureUsage,
+    Device, ErrorKind, HazardTrackingMode, HeapDescriptor, HeapKind, PixelFormat, Region, ResourceOptions,
+    TextureDescriptor, TextureKind, TextureUsage,
 };
 
-use crate::common::{misuse, numbers, refused, run};
+use crate::common::{misuse, numbers, run};
 
 #[test]
 fn the_cpu_does_not_touch_what_is_in_flight() {
@@ -88,19 +88,6 @@ fn private_memory_is_reached_by_copies_only() {
     blit.end_encoding();
     run(&work);
     assert_eq!(back.read::<u32>(..).expect("it has completed"), [2, 3, 4, 0]);
-}
-
-#[test]
-fn storage_modes_that_are_not_there_are_unsupported() {
-    let device = Device::cpu();
-    let options = |storage_mode| ResourceOptions { storage_mode, ..Default::default() };
-    let memoryless = options(StorageMode::Memoryless);
-    let error = refused(device.new_buffer(16, memoryless), ErrorKind::Unsupported, &["Memoryless"]);
-    assert_eq!(error.fault(), Fault::Unsupported);
-    for storage_mode in [StorageMode::Managed, StorageMode::Memoryless] {
-        let heap = HeapDescriptor { size: 1024, options: options(storage_mode), ..Default::default() };
-        refused(device.new_heap(&heap), ErrorKind::Unsupported, &["heap"]);
-    }
 }
 
 #[test]

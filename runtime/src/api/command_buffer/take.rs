@@ -82,6 +82,9 @@ impl Taken {
         if self.members.is_empty() && options.has_handlers() {
             self.stand_in(queue);
         }
+        if queue.device.lent.ever() {
+            self.members.iter().try_for_each(|member| member.recording.check_contents("`commit`"))?;
+        }
         let states: Arc<[_]> = self.members.iter().map(|member| Arc::clone(&member.state)).collect();
         self.members.iter_mut().for_each(|member| member.arm_handlers(site));
         let feedback = FeedbackGroup::watch(&states, options, &queue.device.watch, site);

@@ -106,6 +106,36 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// Gives whole pages back to the system, which gives zeroed ones for them at the next touch; what is left of the first and the last
+    /// page is zeroed here. False where the memory is not ours to give, or the system does not take it.
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn give_pages_back(&self) -> bool {
+        use rustix::mm::{Advice, madvise};
+        if !matches!(self.owner, Owner::Allocator) {
+            return false;
+        }
+        let (page, bytes) = (rustix::param::page_size(), self.words * size_of::<AtomicU32>());
+        let before = self.start.addr().get().next_multiple_of(page) - self.start.addr().get();
+        let pages = bytes.saturating_sub(before) / page * page;
+        if pages == 0 {
+            return false;
+        }
+        let first = self.start.as_ptr().wrapping_byte_add(before);
+        // SAFETY: the pages lie inside of memory that the allocator gave to this value, so none of its own records are in them. To
+        // everybody who reads it through `&AtomicU32`, the system stores zeros.
+        let given = unsafe { madvise(first.cast(), pages, Advice::LinuxDontNeed) };
+        bytes::fill(self.words(), 0, before, 0);
+        bytes::fill(self.words(), before + pages, bytes - before - pages, 0);
+        given.is_ok()
+    }
+
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    fn give_pages_back(&self) -> bool {
+        false
+    }
+}
+
 impl Allocation for Memory {
     fn length(&self) -> u64 {
         self.length
@@ -117,6 +147,12 @@ impl Allocation for Memory {
 
     fn write(&self, offset: u64, bytes: &[u8]) {
         bytes::write(self.words(), offset as usize, bytes);
+    }
+
+    fn discard(&self) {
+        if !self.give_pages_back() {
+            self.fill(0, self.length, 0);
+        }
     }
 
     #[cfg(target_os = "linux")]
