@@ -102,25 +102,28 @@ impl Waves {
     fn place_work(&mut self, units: &[(Unit<'_>, Stage)]) {
         let Some((head, _)) = units.first() else { return };
         let own = head.lane.min(self.lanes.len() as u32 - 1);
-        let inside = |node: NodeId| units.iter().any(|(unit, _)| unit.node == node);
-        let edges = || {
-            let edges = units.iter().flat_map(|(unit, to)| unit.predecessors.iter().map(|node| (*node, *to)));
-            edges.filter(|(node, _)| !inside(*node))
-        };
-        // Waits come first: they may close the open segment.
-        for (node, _) in edges() {
-            self.wait_for(own, node);
-        }
-        let mut level = 0;
-        for (mark, to) in edges().flat_map(|(node, to)| self.marks(node).map(move |mark| (mark, to))) {
-            level = level.max(self.level_behind(own, mark, to));
-        }
-        for (node, to) in edges() {
-            for index in 0..self.marks(node).len() {
-                self.order(own, node, index, to, level);
+        let mut edges: SmallVec<[(Mark, Stage); 8]> = SmallVec::new();
+        for (unit, to) in units {
+            for node in unit.predecessors {
+                if units.len() > 1 && units.iter().any(|(unit, _)| unit.node == *node) {
+                    continue;
+                }
+                let open = self.marks(*node).iter().filter(|mark| !self.is_ordered(own, mark));
+                edges.extend(open.map(|mark| (*mark, *to)));
             }
         }
+        // Waits come first: they may close the open segment, and stand for barriers.
+        if edges.iter().any(|(mark, _)| u32::from(mark.lane) != own) {
+            edges.iter().for_each(|(mark, _)| self.wait_for(own, mark));
+            edges.retain(|(mark, _)| !self.is_ordered(own, mark));
+        }
         let lane = &mut self.lanes[own as usize];
+        let moment = |mark: &Mark| (mark.point, mark.level);
+        let levels = edges.iter().map(|(mark, to)| lane.level_behind(mark.stage, *to, moment(mark)));
+        let level = levels.max().unwrap_or(0);
+        for (mark, to) in &edges {
+            lane.order(mark.stage, *to, moment(mark), level);
+        }
         lane.run(level, head.tag);
         let point = lane.point;
         for (unit, stage) in units {
@@ -156,9 +159,9 @@ impl Waves {
     }
 
     /// Where a node is: nothing for one that was retired.
-    fn marks(&self, node: NodeId) -> core::slice::Iter<'_, Mark> {
+    fn marks(&self, node: NodeId) -> &[Mark] {
         let index = node.0.checked_sub(self.first);
-        index.and_then(|index| self.places.get(index as usize)).map_or(&[][..], |place| place).iter()
+        index.and_then(|index| self.places.get(index as usize)).map_or(&[], |place| place)
     }
 
     /// Names that were left out stand for nothing.
@@ -180,40 +183,23 @@ impl Waves {
         self.lanes.get(lane as usize).is_some_and(|lane| lane.complete >= point)
     }
 
-    /// What of a node lies on another lane is waited for by a whole segment; what is complete, by every segment that closes later.
-    fn wait_for(&mut self, own: u32, node: NodeId) {
-        for index in 0..self.marks(node).len() {
-            let Some(&mark) = self.marks(node).nth(index) else { return };
-            let theirs = u32::from(mark.lane);
-            if theirs == own || self.is_ordered(own, &mark) {
-                continue;
-            }
-            self.close_if_open(theirs, mark.point);
-            // What is in the open segment already does not have to wait.
-            self.close(own as usize);
-            let inherited = self.lanes[theirs as usize].behind_at(mark.point).cloned();
-            self.lanes[own as usize].wait(theirs, mark.point, inherited.as_ref());
+    /// What lies on another lane is waited for by a whole segment; what is complete, by every segment that closes later.
+    fn wait_for(&mut self, own: u32, mark: &Mark) {
+        let theirs = u32::from(mark.lane);
+        if theirs == own || self.is_ordered(own, mark) {
+            return;
         }
+        self.close_if_open(theirs, mark.point);
+        // What is in the open segment already does not have to wait.
+        self.close(own as usize);
+        let inherited = self.lanes[theirs as usize].behind_at(mark.point).cloned();
+        self.lanes[own as usize].wait(theirs, mark.point, inherited.as_ref());
     }
 
     /// All that comes on a lane is behind this anyway.
     fn is_ordered(&self, own: u32, mark: &Mark) -> bool {
         let theirs = u32::from(mark.lane);
         self.is_complete(theirs, mark.point) || self.lanes[own as usize].is_behind(theirs, mark.point)
-    }
-
-    fn level_behind(&self, own: u32, mark: &Mark, to: Stage) -> u32 {
-        if self.is_ordered(own, mark) {
-            return 0;
-        }
-        self.lanes[own as usize].level_behind(mark.stage, to, (mark.point, mark.level))
-    }
-
-    fn order(&mut self, own: u32, node: NodeId, index: usize, to: Stage, level: u32) {
-        let Some(&mark) = self.marks(node).nth(index) else { return };
-        if !self.is_ordered(own, &mark) {
-            self.lanes[own as usize].order(mark.stage, to, (mark.point, mark.level), level);
-        }
     }
 
     fn close_if_open(&mut self, lane: u32, point: u64) {
