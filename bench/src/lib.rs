@@ -9,6 +9,7 @@ pub mod kernels;
 pub mod lavapipe;
 pub mod ours;
 pub mod raw;
+pub mod timeline;
 pub mod workload;
 
 pub use workload::{Resource, Workload};

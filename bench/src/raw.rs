@@ -186,7 +186,7 @@ impl std::fmt::Debug for Raw {
     }
 }
 
-fn find_lavapipe(instance: &ash::Instance) -> Outcome<vk::PhysicalDevice> {
+pub(crate) fn find_lavapipe(instance: &ash::Instance) -> Outcome<vk::PhysicalDevice> {
     // SAFETY: the instance is alive.
     for physical in unsafe { instance.enumerate_physical_devices() }? {
         // SAFETY: the handle comes from this instance.

@@ -7,8 +7,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::mapping::Mapping;
 use crate::protocol::Words;
-use crate::sleep::{ASKING_SLICE, Futex, Patience, SLICE, Spinning};
-use crate::{Error, Handle, HandleKind, Spin, Waited, file, layout};
+use crate::sleep::{ASKING_SLICE, Futex, Patience, SLICE};
+use crate::{Error, Handle, HandleKind, Spin, Spinning, Waited, file, layout};
 
 /// A 64-bit number in shared memory that starts at 0 and only grows, and that any process which has its handle can raise and wait for.
 ///
@@ -136,8 +136,10 @@ impl Counter {
     #[cold]
     fn wait_longer(&self, value: u64, mut patience: Patience<impl FnMut() -> bool>) -> Waited {
         let words = self.words();
-        let reached = self.spinning.look(words, value, &mut patience)
-            || (!patience.is_over() && words.wait(value, &mut patience));
+        let looked = self
+            .spinning
+            .look_until(|| words.value() >= value, |now, looking| patience.ends_while_looking(now, looking));
+        let reached = looked || (!patience.is_over() && words.wait(value, &mut patience));
         if reached {
             self.note(value);
             return Waited::Reached;

@@ -24,12 +24,14 @@ mod protocol;
 mod record;
 mod sleep;
 mod socket;
+mod spin;
 
-pub use any::{MOST_COUNTERS, wait_any, wait_any_while};
+pub use any::{MOST_COUNTERS, wait_any, wait_any_while, waits_for_several};
 pub use counter::Counter;
 pub use error::Error;
 pub use handle::{Handle, HandleKind};
 pub use memory::SharedMemory;
 pub use peer::PeerWatch;
-pub use sleep::{Spin, Waited};
+pub use sleep::Waited;
 pub use socket::{receive_handle, send_handle};
+pub use spin::{Spin, Spinning};

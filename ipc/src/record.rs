@@ -84,8 +84,10 @@ mod tests {
         refused(11, 255);
         refused(12, 0xff); // no text
         refused(LENGTH - 1, 1);
-        for at in 0..LENGTH {
-            for byte in 0..=255 {
+        // Interpreted, a few of them.
+        let (places, bytes) = if cfg!(miri) { (61, 51) } else { (1, 1) };
+        for at in (0..LENGTH).step_by(places) {
+            for byte in (0..=255).step_by(bytes) {
                 let mut changed = good;
                 changed[at] = byte;
                 let _either_way = decode(&changed);

@@ -1,16 +1,11 @@
-//! How a thread waits: first by looking, then by sleeping on a futex.
-//!
-//! Waking a sleeper costs tens of microseconds on a machine with several cores, looking costs a tenth of one and burns a core. So a wait
-//! looks for about as long as a wake-up would cost and sleeps after that; where looking has not paid lately it looks for less.
+//! How a thread sleeps on a futex, once looking has brought nothing ([`crate::spin`]), and for how long in all.
 //!
 //! Sleep is cut into slices. A process that is killed between raising a value and waking others leaves sleepers behind that nobody wakes,
 //! so each looks again by itself now and then; and someone who writes into the words on purpose can wake us without end, so wakes that
 //! bring nothing are soon answered by sleeping on the clock.
-use std::hint::spin_loop;
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU32;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,105 +13,7 @@ use rustix::io::Errno;
 use rustix::thread::futex;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use crate::protocol::{Park, Wake, Words};
-
-/// For how long a wait looks before it sleeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Spin {
-    /// As it has paid lately: at most as long as a wake-up costs, and not at all where there is only one core.
-    #[default]
-    Adaptive,
-    /// Never: every wait that is not satisfied sleeps at once.
-    Never,
-    /// For so long, whatever it brings.
-    For(Duration),
-}
-
-/// How long waits of one counter look, and what they have learned.
-#[derive(Debug)]
-pub(crate) struct Spinning {
-    /// Nanoseconds, or [`ADAPTIVE`].
-    chosen: AtomicU64,
-    /// Nanoseconds.
-    learned: AtomicU64,
-    waits: AtomicU32,
-}
-
-impl Spinning {
-    pub(crate) fn new() -> Self {
-        Self {
-            chosen: AtomicU64::new(ADAPTIVE),
-            learned: AtomicU64::new(LONGEST_NS),
-            waits: AtomicU32::new(0),
-        }
-    }
-
-    pub(crate) fn choose(&self, spin: Spin) {
-        let chosen = match spin {
-            Spin::Adaptive => ADAPTIVE,
-            Spin::Never => 0,
-            Spin::For(time) => u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(ADAPTIVE - 1),
-        };
-        self.chosen.store(chosen, Relaxed);
-    }
-
-    /// Looks until the value is there (true), it is time to sleep, or the wait is over.
-    pub(crate) fn look(
-        &self,
-        words: Words<'_>,
-        value: u64,
-        patience: &mut Patience<impl FnMut() -> bool>,
-    ) -> bool {
-        let chosen = self.chosen.load(Relaxed);
-        if chosen != ADAPTIVE {
-            return look_for(words, value, chosen, patience).is_some();
-        }
-        if *ALONE.get_or_init(|| thread::available_parallelism().map_or(1, usize::from) == 1) {
-            return false;
-        }
-        let learned = self.learned.load(Relaxed);
-        // Now and then a wait looks for as long as can pay at all: otherwise nobody would notice that it pays again.
-        let probing = self.waits.fetch_add(1, Relaxed).is_multiple_of(PROBE_EVERY);
-        let limit = if probing { LONGEST_NS } else { learned };
-        let took = look_for(words, value, limit, patience);
-        let better = took.map_or(learned / 2, |took| learned.max(took).saturating_mul(2));
-        let better = better.clamp(SHORTEST_NS, LONGEST_NS);
-        if better != learned {
-            self.learned.store(better, Relaxed);
-        }
-        took.is_some()
-    }
-}
-
-/// The nanoseconds that it took, rounded down to the last look at the clock.
-fn look_for(
-    words: Words<'_>,
-    value: u64,
-    limit_ns: u64,
-    patience: &mut Patience<impl FnMut() -> bool>,
-) -> Option<u64> {
-    if limit_ns == 0 {
-        return None;
-    }
-    let mut begin = None;
-    loop {
-        for _ in 0..LOOKS {
-            if words.value() >= value {
-                return Some(begin.map_or(0, nanoseconds_since));
-            }
-            spin_loop();
-        }
-        let now = Instant::now();
-        let looking = now - *begin.get_or_insert(now);
-        if looking.as_nanos() >= u128::from(limit_ns) || patience.ends_while_looking(now, looking) {
-            return None;
-        }
-    }
-}
-
-fn nanoseconds_since(begin: Instant) -> u64 {
-    u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
-}
+use crate::protocol::{Park, Wake};
 
 /// The system's futex, seen by all processes that map the word.
 pub(crate) struct Futex;
@@ -166,7 +63,7 @@ impl<K: FnMut() -> bool> Patience<K> {
     }
 
     /// Whether it is enough, for a waiter that looks since `looking`. It asks as often as a sleeper would.
-    fn ends_while_looking(&mut self, now: Instant, looking: Duration) -> bool {
+    pub(crate) fn ends_while_looking(&mut self, now: Instant, looking: Duration) -> bool {
         if looking >= self.slice * (self.slices_looked + 1) {
             self.slices_looked += 1;
             return self.ends(now);
@@ -238,19 +135,6 @@ fn system_time_after(rest: Duration) -> Timespec {
     }
 }
 
-/// Whether the process has one core to itself and no more.
-static ALONE: OnceLock<bool> = OnceLock::new();
-
-const ADAPTIVE: u64 = u64::MAX;
-/// About what waking a sleeper costs between two cores: looking for longer than that loses against sleeping.
-const LONGEST_NS: u64 = 50_000;
-/// Looks that always pay: a few round trips of a cache line.
-const SHORTEST_NS: u64 = 500;
-/// One wait in so many looks for as long as can pay.
-const PROBE_EVERY: u32 = 16;
-/// Looks between two looks at the clock.
-const LOOKS: u32 = 32;
-
 /// A sleeper that nothing else wakes looks again after this time.
 pub(crate) const SLICE: Duration = Duration::from_millis(250);
 /// The same where somebody wants to be asked whether to go on.
@@ -259,3 +143,61 @@ pub(crate) const ASKING_SLICE: Duration = Duration::from_millis(20);
 const TRUSTED_WAKES: u32 = 64;
 const POLL: Duration = Duration::from_millis(1);
 const SECOND_NS: i64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::protocol::Words;
+
+    /// The two words of a counter in ordinary memory: the protocol and the system's futex, without files.
+    #[derive(Default)]
+    struct Plain {
+        value: AtomicU64,
+        parking: AtomicU32,
+    }
+
+    impl Plain {
+        fn words(&self) -> Words<'_> {
+            Words { value: &self.value, parking: &self.parking }
+        }
+    }
+
+    #[test]
+    fn turns_between_two_threads_that_sleep() {
+        let ways = [Plain::default(), Plain::default()];
+        let turns = if cfg!(miri) { 20 } else { 2000 };
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for turn in 1..=turns {
+                    assert!(ways[0].words().wait(turn, &mut Patience::new(None, SLICE, || true)));
+                    assert!(ways[1].words().raise(turn, &Futex));
+                }
+            });
+            for turn in 1..=turns {
+                assert!(ways[0].words().raise(turn, &Futex));
+                assert!(ways[1].words().wait(turn, &mut Patience::new(None, SLICE, || true)));
+            }
+        });
+        assert!(!ways[0].words().raise(1, &Futex), "it was further");
+    }
+
+    #[test]
+    fn a_wait_ends_when_it_is_told_to() {
+        let plain = Plain::default();
+        let deadline = Some(Instant::now() + Duration::from_millis(2));
+        let mut patience = Patience::new(deadline, SLICE, || true);
+        assert!(!plain.words().wait(1, &mut patience));
+        assert_eq!(patience.ended, Waited::TimedOut);
+        let mut asked = 0;
+        let mut patience = Patience::new(None, POLL, || {
+            asked += 1;
+            asked < 3
+        });
+        assert!(!plain.words().wait(1, &mut patience));
+        assert_eq!(patience.ended, Waited::Abandoned);
+        assert_eq!(plain.parking.load(std::sync::atomic::Ordering::Relaxed), 1, "it says that it was here");
+        assert!(plain.words().raise(1, &Futex));
+    }
+}

@@ -70,7 +70,7 @@ pub mod validation;
 pub use bytemuck::Pod;
 pub use fencepost_core::{BarrierScope, QueueMode, Stage, Stages, Visibility};
 #[cfg(target_os = "linux")]
-pub use fencepost_ipc::{PeerWatch, SharedMemory};
+pub use fencepost_ipc::{PeerWatch, SharedMemory, Spin};
 
 pub use crate::api::{
     AddressMode, AnyEvent, BindingIndex, BlitCommandEncoder, Buffer, BufferContents, BufferLayout,

@@ -1,6 +1,6 @@
 //! The groups of measurements, one file each.
 
-mod ipc;
+mod events;
 mod kernels;
 mod plan;
 mod record;
@@ -10,12 +10,12 @@ mod validate;
 use std::process::ExitCode;
 
 /// Every group by name.
-pub(crate) const NAMES: [&str; 6] = ["record", "plan", "tiny", "validate", "ipc", "kernels"];
+pub(crate) const NAMES: [&str; 6] = ["record", "plan", "tiny", "validate", "events", "kernels"];
 
 /// Runs a group; false where there is none of that name.
 pub(crate) fn run(name: &str) -> bool {
     match name {
-        "ipc" => ipc::run(),
+        "events" => events::run(),
         "kernels" => kernels::run(),
         "plan" => plan::run(),
         "record" => record::run(),
@@ -29,7 +29,7 @@ pub(crate) fn run(name: &str) -> bool {
 /// Part of a group in a process of its own, for what is set by environment variables at start.
 pub(crate) fn worker(name: &str, rest: &[String]) -> ExitCode {
     match name.split('-').next() {
-        Some("ipc") => ipc::worker(name, rest),
+        Some("events") => events::worker(name, rest),
         Some("tiny") => tiny::worker(name, rest),
         Some("validate") => validate::worker(rest),
         _ => ExitCode::from(2),

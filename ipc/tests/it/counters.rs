@@ -9,7 +9,7 @@ use fencepost_ipc::{Counter, Error, MOST_COUNTERS, SharedMemory, Spin, Waited, w
 const SHORT: Duration = Duration::from_millis(2);
 
 /// The words of a counter, for somebody who does not keep to the rules: 16 and 17 are the value, 18 is slept on.
-fn words_of(counter: &Counter) -> SharedMemory {
+pub(crate) fn words_of(counter: &Counter) -> SharedMemory {
     SharedMemory::try_from(counter.handle("").unwrap().into_file()).unwrap()
 }
 
@@ -18,7 +18,7 @@ fn parking(words: &SharedMemory) -> &AtomicU32 {
     &words.words()[18]
 }
 
-fn until_somebody_sleeps(words: &SharedMemory) {
+pub(crate) fn until_somebody_sleeps(words: &SharedMemory) {
     while parking(words).load(Relaxed) & 1 == 0 {
         thread::yield_now();
     }

@@ -2,7 +2,9 @@
 #![cfg(target_os = "linux")]
 
 mod counters;
+mod hostile;
 mod leaks;
+mod old_kernel;
 mod other;
 mod processes;
 mod refusals;

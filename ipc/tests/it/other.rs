@@ -66,6 +66,7 @@ fn plays_its_part() {
         }
         "leaks" => crate::leaks::rounds(),
         "kills" => crate::processes::kills(),
+        "old kernel" => crate::old_kernel::part(),
         part => panic!("no part `{part}`"),
     }
 }

@@ -95,6 +95,7 @@ impl SharedEvent {
 
     /// The value now. Who has seen a value may read all that was written before it was signalled.
     #[doc(alias = "signaledValue")]
+    #[inline]
     #[track_caller]
     pub fn signaled_value(&self) -> u64 {
         let value = self.body.signaled_value();
@@ -106,6 +107,7 @@ impl SharedEvent {
 
     /// Raises the value and releases whoever waits for it; a smaller or equal one changes nothing.
     #[doc(alias = "setSignaledValue")]
+    #[inline]
     #[track_caller]
     pub fn set_signaled_value(&self, value: u64) {
         self.body.watches().tell(Happening::Raise(&self.body, value), Location::caller());
@@ -114,6 +116,7 @@ impl SharedEvent {
 
     /// Sleeps until the value is reached: true. False where `timeout` passed first.
     #[doc(alias = "waitUntilSignaledValue:timeoutMS:")]
+    #[inline]
     #[track_caller]
     pub fn wait_until_signaled_value(&self, value: u64, timeout: Duration) -> bool {
         let reached = self.body.wait_until(value, Some(timeout));
@@ -166,14 +169,32 @@ impl SharedEvent {
     /// Completes when the value is reached. Needs no runtime of any kind: whoever raises the value wakes the task. A future that is dropped
     /// before leaves nothing behind; it holds the event's value, but is no handle through which somebody could raise it.
     ///
+    /// Under any executor, the plainest one too:
+    ///
     /// ```
-    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
     /// let event = fencepost::Device::cpu().new_shared_event();
-    /// let mut reached = pin!(event.signaled(2));
-    /// let mut context = Context::from_waker(Waker::noop());
-    /// assert!(reached.as_mut().poll(&mut context).is_pending());
-    /// event.set_signaled_value(2);
-    /// assert!(reached.as_mut().poll(&mut context).is_ready());
+    /// let raising = event.clone();
+    /// let thread = std::thread::spawn(move || raising.set_signaled_value(2));
+    /// pollster::block_on(event.signaled(2));
+    /// # thread.join().unwrap();
+    /// ```
+    ///
+    /// Under tokio, with a time limit of tokio's:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let device = fencepost::Device::cpu();
+    /// let (queue, event) = (device.new_command_queue(), device.new_shared_event());
+    /// let work = queue.command_buffer();
+    /// work.encode_signal_event(&event, 1)?;
+    /// work.commit()?;
+    /// let reached = tokio::time::timeout(Duration::from_secs(10), event.signaled(1)).await;
+    /// assert!(reached.is_ok());
+    /// # work.wait_until_completed()
+    /// # })?;
+    /// # Ok::<(), fencepost::Error>(())
     /// ```
     #[doc(alias = "valueSignaled")]
     #[track_caller]
@@ -197,6 +218,23 @@ impl SharedEvent {
             handler(&Self { body: body.clone() }, reached);
         };
         self.body.notify(listener, value, Box::new(call));
+    }
+
+    /// For how long a thread that waits for the value looks for it before it sleeps, here and wherever another clone of the event is.
+    ///
+    /// Looking finds a value within a tenth of a microsecond and burns a core; being woken takes tens of them. By itself a wait looks as long
+    /// as that has paid lately, at most as long as a wake-up costs. Each process chooses for itself.
+    ///
+    /// ```
+    /// use fencepost::{Device, Spin};
+    /// let event = Device::cpu().new_shared_event();
+    /// event.set_spin(Spin::Never); // the value comes once in a while, and the core has other work
+    /// # event.set_signaled_value(1);
+    /// # assert!(event.wait_until_signaled_value(1, std::time::Duration::ZERO));
+    /// ```
+    #[cfg(target_os = "linux")]
+    pub fn set_spin(&self, spin: fencepost_ipc::Spin) {
+        self.body.set_spin(spin);
     }
 
     /// Its label; empty where there is none.

@@ -219,7 +219,7 @@ impl EventBody {
 
     /// Whether the program has a handle left, through which it could raise the value, or another process may have one.
     pub(crate) fn has_handles(&self) -> bool {
-        self.rights.has_handles() || self.outside.is_open()
+        self.rights.has_handles() || self.is_outside()
     }
 
     /// How many signals were recorded and not given up: what is still to be committed, what is held back, what is in flight.
@@ -394,10 +394,20 @@ impl EventBody {
         }
     }
 
+    /// Whether some device that uses it holds work back until somebody looks or sleeps.
+    pub(super) fn is_driven(&self) -> bool {
+        self.driven.load(Ordering::Relaxed)
+    }
+
+    /// Whether another process may have it.
+    pub(super) fn is_outside(&self) -> bool {
+        self.outside.is_open()
+    }
+
     /// Gets devices going that hold work back until somebody looks.
     #[inline]
     pub(super) fn drive(&self) {
-        if self.driven.load(Ordering::Relaxed) {
+        if self.is_driven() {
             self.each_user(|user| user.drive());
         }
     }

@@ -1,5 +1,5 @@
 //! Events where processes share no counters: nothing is outside.
-use std::time::Duration;
+use std::time::Instant;
 
 use super::EventBody;
 
@@ -21,7 +21,11 @@ impl EventBody {
 
     pub(super) fn watch_outside(&self) {}
 
-    pub(super) fn sleep_outside(&self, _: u64, _: Option<Duration>) -> Option<bool> {
+    pub(super) fn look(&self, _: Option<Instant>, _: impl FnMut() -> bool) -> bool {
+        false
+    }
+
+    pub(super) fn sleep_outside(&self, _: u64, _: Option<Instant>) -> Option<bool> {
         None
     }
 }

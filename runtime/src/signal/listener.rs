@@ -24,6 +24,18 @@ type Job = Box<dyn FnOnce() + Send>;
 
 impl SharedEventListener {
     /// A listener of its own: its callbacks wait for nobody else's.
+    ///
+    /// ```
+    /// use fencepost::{Device, SharedEventListener};
+    /// let (sender, reached) = std::sync::mpsc::channel();
+    /// let event = Device::cpu().new_shared_event();
+    /// event.notify(&SharedEventListener::new(), 2, move |event, value| {
+    ///     assert_eq!(event.signaled_value(), value);
+    ///     sender.send(value).expect("somebody waits for it"); // may block: this thread is the listener's own
+    /// });
+    /// event.set_signaled_value(2);
+    /// assert_eq!(reached.recv(), Ok(2));
+    /// ```
     pub fn new() -> Self {
         Self { place: Place::Own(Arc::new(SerialQueue::new("fencepost listener"))) }
     }
@@ -52,6 +64,20 @@ impl SharedEventListener {
     }
 
     /// The one listener that everybody shares, for short callbacks.
+    ///
+    /// ```
+    /// use fencepost::{Device, SharedEventListener};
+    /// let device = Device::cpu();
+    /// let (queue, event) = (device.new_command_queue(), device.new_shared_event());
+    /// // The CPU's part in the middle of a command buffer: it goes on when the callback has raised the value.
+    /// event.notify(&SharedEventListener::shared(), 1, |event, _| event.set_signaled_value(2));
+    /// let work = queue.command_buffer();
+    /// work.encode_signal_event(&event, 1)?;
+    /// work.encode_wait_for_event(&event, 2)?;
+    /// work.commit()?;
+    /// work.wait_until_completed()?;
+    /// # Ok::<(), fencepost::Error>(())
+    /// ```
     #[doc(alias = "sharedListener")]
     pub fn shared() -> Self {
         static SHARED: OnceLock<SharedEventListener> = OnceLock::new();

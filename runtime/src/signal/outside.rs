@@ -6,9 +6,10 @@
 //! thread for many events watches ([`super::watcher`]), only while there are any.
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use fencepost_ipc::Counter;
+use fencepost_ipc::{Counter, Spin, Spinning};
+use parking_lot::Mutex;
 
 use super::watcher::Post;
 use super::{EventBody, EventHandle};
@@ -20,6 +21,9 @@ use crate::error::IpcError;
 pub(super) struct Outside {
     present: AtomicBool,
     post: OnceLock<Post>,
+    /// How waits of threads look before they sleep while nobody outside sees the event. The counter has its own.
+    spinning: Spinning,
+    chosen: Mutex<Spin>,
 }
 
 impl Outside {
@@ -64,6 +68,9 @@ impl EventBody {
         let post = Post::new(self.weak(), counter)?;
         // Somebody else may have been faster; then theirs is the event's.
         let _same_either_way = self.outside().post.set(post);
+        if let Some(post) = self.outside().post.get() {
+            post.counter().set_spin(*self.outside().chosen.lock());
+        }
         self.outside().present.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         self.raise_outside(self.value_now());
@@ -97,11 +104,24 @@ impl EventBody {
         }
     }
 
+    /// For how long threads look before they sleep, here and on what is outside.
+    pub(crate) fn set_spin(&self, spin: Spin) {
+        let mut chosen = self.outside().chosen.lock();
+        *chosen = spin;
+        self.outside().spinning.choose(spin);
+        if let Some(counter) = self.outside().counter() {
+            counter.set_spin(spin);
+        }
+    }
+
+    /// Looks for a while before it is time to sleep; true: `there` has said yes.
+    pub(super) fn look(&self, deadline: Option<Instant>, there: impl FnMut() -> bool) -> bool {
+        self.outside().spinning.look(deadline, there)
+    }
+
     /// Sleeps until the value is there, if it can be raised outside; `None` where it cannot.
-    pub(super) fn sleep_outside(&self, value: u64, timeout: Option<Duration>) -> Option<bool> {
+    pub(super) fn sleep_outside(&self, value: u64, deadline: Option<Instant>) -> Option<bool> {
         let counter = self.outside().counter()?;
-        // A time that the clock cannot tell is no limit.
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         counter.wait(value, deadline);
         self.fetch();
         Some(self.value_now() >= value)

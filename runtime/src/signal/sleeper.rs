@@ -89,26 +89,40 @@ pub(crate) fn sleep_until_any(waits: &[(&EventBody, u64)], timeout: Option<Durat
     if let Some(first) = reached() {
         return Some(first);
     }
+    // A time that the clock cannot tell is no limit.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    if timeout != Some(Duration::ZERO) && looked(waits, deadline, || reached().is_some()) {
+        return reached();
+    }
     let users: Vec<_> = waits.iter().flat_map(|(event, _)| event.users()).collect();
     users.iter().for_each(|user| user.wait_begins());
-    let found = asleep(waits, timeout, reached);
+    let found = asleep(waits, deadline, reached);
     users.iter().for_each(|user| user.wait_ends());
     found
 }
 
+/// Looks for a while: that costs nobody anything but this thread, and what is raised meanwhile has nobody to wake. Not where a device
+/// does nothing before somebody sleeps, and not where another process may raise the value: who sleeps on that word looks at it first.
+fn looked(waits: &[(&EventBody, u64)], deadline: Option<Instant>, there: impl FnMut() -> bool) -> bool {
+    match waits {
+        [(first, _), ..] if !waits.iter().any(|(event, _)| event.is_driven() || event.is_outside()) => {
+            first.look(deadline, there)
+        }
+        _ => false,
+    }
+}
+
 fn asleep(
     waits: &[(&EventBody, u64)],
-    timeout: Option<Duration>,
+    deadline: Option<Instant>,
     reached: impl Fn() -> Option<usize>,
 ) -> Option<usize> {
     // Where another process may raise the value, a thread sleeps on what that process raises, and nobody stands between.
     if let [(event, value)] = waits
-        && let Some(reached) = event.sleep_outside(*value, timeout)
+        && let Some(reached) = event.sleep_outside(*value, deadline)
     {
         return reached.then_some(0);
     }
-    // A time that the clock cannot tell is no limit.
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let sleeper = Arc::new(Sleeper { thread: std::thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(Arc::clone(&sleeper));
     let mut places = vec![None; waits.len()];

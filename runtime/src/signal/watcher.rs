@@ -3,10 +3,13 @@
 //! A thread sleeps on the counters of its events at once, and on one more that is raised to make it look at its list again. An event is
 //! on the list only while something here waits for it, and once: when its counter has grown past what was known, it is taken off and
 //! told, and whoever still waits puts it on again. So events that nobody waits for cost the ones who raise them nothing.
+//!
+//! A kernel before 5.16 cannot sleep on several counters. There an event has a thread of its own, which sleeps on the event's counter and is
+//! interrupted when its list changes; so many events and no more, and those that come after them share threads which look each
+//! millisecond.
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-use fencepost_ipc::{Counter, MOST_COUNTERS, wait_any};
+use fencepost_ipc::{Counter, MOST_COUNTERS, wait_any, waits_for_several};
 use parking_lot::Mutex;
 
 use super::EventBody;
@@ -38,12 +41,12 @@ impl Post {
             Some(known) if known.above <= above => known.above = above,
             Some(known) => {
                 known.above = above;
-                self.watcher.look_again();
+                self.watcher.look_again(&self.counter);
             }
             None => {
                 let (event, counter) = (self.event.clone(), Arc::clone(&self.counter));
                 list.watched.push(Watched { event, counter, above });
-                self.watcher.look_again();
+                self.watcher.look_again(&self.counter);
             }
         }
     }
@@ -55,7 +58,7 @@ impl Drop for Post {
         list.watched.retain(|watched| !Arc::ptr_eq(&watched.counter, &self.counter));
         list.posts -= 1;
         // Also lets go of the counter, and ends the thread after the last one.
-        self.watcher.look_again();
+        self.watcher.look_again(&self.counter);
     }
 }
 
@@ -64,6 +67,8 @@ impl Drop for Post {
 struct Watcher {
     list: Mutex<List>,
     changes: Counter,
+    /// How many events it takes.
+    room: usize,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +93,7 @@ impl Watcher {
         all.retain(|watcher| watcher.strong_count() > 0);
         for watcher in all.iter().filter_map(Weak::upgrade) {
             let mut list = watcher.list.lock();
-            if (1..MOST_COUNTERS - 1).contains(&list.posts) {
+            if (1..watcher.room).contains(&list.posts) {
                 list.posts += 1;
                 drop(list);
                 return Ok(watcher);
@@ -96,7 +101,9 @@ impl Watcher {
         }
         let failed = IpcError::of("`SharedEvent::handle`");
         let list = Mutex::new(List { watched: Vec::new(), posts: 1 });
-        let made = Arc::new(Self { list, changes: Counter::new().map_err(failed)? });
+        let alone = !waits_for_several() && all.len() < MOST_ALONE;
+        let room = if alone { 1 } else { MOST_COUNTERS - 1 };
+        let made = Arc::new(Self { list, changes: Counter::new().map_err(failed)?, room });
         let thread = Arc::clone(&made);
         std::thread::Builder::new()
             .name("fencepost watcher".into())
@@ -106,9 +113,12 @@ impl Watcher {
         Ok(made)
     }
 
-    /// The list has changed. Its lock is held, so changes are counted one by one.
-    fn look_again(&self) {
+    /// The list has changed, by this counter. Its lock is held, so changes are counted one by one.
+    fn look_again(&self, counter: &Counter) {
         self.changes.raise(self.changes.value() + 1);
+        if self.room == 1 {
+            counter.interrupt();
+        }
     }
 
     fn run(&self) {
@@ -124,19 +134,28 @@ impl Watcher {
                     waits.map(|watched| (Arc::clone(&watched.counter), watched.above + 1)).collect();
                 (self.changes.value() + 1, counters)
             };
-            let mut waits = vec![(&self.changes, changes)];
-            waits.extend(counters.iter().map(|(counter, value)| (&**counter, *value)));
-            if wait_any(&waits, None).is_err() {
-                // A kernel before 5.16, which cannot sleep on several words: the clock is slower, but it keeps what is promised.
-                std::thread::sleep(POLL);
-            }
-            drop(waits);
+            self.sleep(changes, &counters);
             drop(counters);
             for event in self.take_due() {
                 if let Some(event) = event.upgrade() {
                     event.fetch();
                 }
             }
+        }
+    }
+
+    /// Sleeps until one of these counters is there, or the list has changed for this time.
+    fn sleep(&self, changes: u64, counters: &[(Arc<Counter>, u64)]) {
+        if self.room == 1
+            && let [(counter, value)] = counters
+        {
+            counter.wait_while(*value, None, || self.changes.value() < changes);
+            return;
+        }
+        let mut waits = vec![(&self.changes, changes)];
+        waits.extend(counters.iter().map(|(counter, value)| (&**counter, *value)));
+        if let Err(error) = wait_any(&waits, None) {
+            unreachable!("only too many counters are refused, and there is room for so many: {error}");
         }
     }
 
@@ -149,4 +168,5 @@ impl Watcher {
     }
 }
 
-const POLL: Duration = Duration::from_millis(1);
+/// Threads that have one event each.
+const MOST_ALONE: usize = 64;

@@ -270,3 +270,41 @@ fn waits_for_several_events() {
         assert!(more.into_iter().all(|waiting| waiting.join().is_ok_and(|reached| reached)));
     });
 }
+
+/// Threads that look before they sleep, and threads that do not: every turn is taken, with the event inside and outside of the process.
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_take_turns_however_they_wait() -> Result<(), Error> {
+    use fencepost::Spin;
+    let device = Device::cpu();
+    for spin in [Spin::Never, Spin::Adaptive, Spin::For(Duration::from_micros(20)), Spin::For(Duration::MAX)]
+    {
+        for outside in [false, true] {
+            let events = [(); 2].map(|()| device.new_shared_event());
+            let mut others = events.clone();
+            for (event, other) in events.iter().zip(&mut others) {
+                event.set_spin(spin);
+                if outside {
+                    *other = device.shared_event_from_handle(event.handle()?)?;
+                    other.set_spin(spin);
+                }
+            }
+            let turns = 200u64;
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    for turn in 1..=turns {
+                        assert!(others[0].wait_until_signaled_value(turn, SOON));
+                        others[1].set_signaled_value(turn);
+                    }
+                });
+                for turn in 1..=turns {
+                    events[0].set_signaled_value(turn);
+                    assert!(events[1].wait_until_signaled_value(turn, SOON), "{spin:?}, outside: {outside}");
+                }
+            });
+            assert!(!events[0].wait_until_signaled_value(turns + 1, Duration::from_micros(50)));
+            assert!(!events[0].wait_until_signaled_value(turns + 1, Duration::ZERO));
+        }
+    }
+    Ok(())
+}

@@ -1,5 +1,5 @@
 //! Shared events and buffers through their handles. Both ends are in this process, as two that know nothing of each other; two real
-//! processes, one of which is killed, are the example `two_processes`.
+//! processes are S14's, and the example `two_processes`, where one of them is killed.
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
@@ -110,6 +110,44 @@ fn a_waiter_from_before_the_handle_is_woken() {
 /// More than one thread can watch at once.
 #[test]
 fn many_events_are_watched() {
+    watch_many();
+}
+
+/// A kernel before 5.16 cannot wait for several counters: here the call is forbidden to a process of its own, in which threads for single
+/// events and threads that look now and then take its place.
+#[test]
+fn events_are_watched_on_an_old_kernel() {
+    const OLD: &str = "FENCEPOST_OLD_KERNEL";
+    if std::env::var_os(OLD).is_none() {
+        let name = "processes::events_are_watched_on_an_old_kernel";
+        let mut test = std::process::Command::new(std::env::current_exe().unwrap());
+        let ended = test.args(["--exact", name, "--quiet"]).env(OLD, "1").status().unwrap();
+        assert!(ended.success(), "see above");
+        return;
+    }
+    forbid_waiting_for_several();
+    listeners_hear_the_other_process_in_order();
+    queues_wait_for_the_other_process_and_signal_to_it();
+    a_waiter_from_before_the_handle_is_woken();
+    watch_many();
+    // All of them are gone, and with them their threads: there is room for new ones.
+    watch_many();
+}
+
+fn forbid_waiting_for_several() {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+    /// `futex_waitv` on every kind of processor, and "function not implemented".
+    const CALL: (i64, u32) = (449, 38);
+    let forbidden = std::collections::BTreeMap::from([(CALL.0, Vec::new())]);
+    let here = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(forbidden, SeccompAction::Allow, SeccompAction::Errno(CALL.1), here);
+    let filter: BpfProgram = filter.unwrap().try_into().unwrap();
+    // For this thread and those that it starts.
+    seccompiler::apply_filter(&filter).unwrap();
+    assert!(!fencepost_ipc::waits_for_several());
+}
+
+fn watch_many() {
     let device = Device::cpu();
     let events: Vec<_> = (0..300).map(|_| device.new_shared_event()).collect();
     let others: Vec<_> = events.iter().map(elsewhere).collect();

@@ -266,3 +266,26 @@ fn x11_a_signal_before_a_commit_does_not_wait_for_it() {
     right(build(false).p, &[["P1.k", "P2.k"]], &[]);
     wrong(build(true).p, ["P1.k", "P2.k"]);
 }
+
+/// X12: what the CPU raised it cannot take back, neither for a wait that comes later nor for one that is there.
+#[test]
+fn x12_a_smaller_value_is_ignored() {
+    for wait_first in [false, true] {
+        let mut s = Scene::explicit();
+        let x = s.p.shared_event("X");
+        let (q, [a, b, c, ..]) = (s.q, s.r);
+        let other = s.p.queue("other", QueueMode::Explicit);
+        let written = s.p.buffer_with("W", super::SIZE, super::shared());
+        let first = s.p.command_buffer("cb1", q, |items| compute(items, "P1", written, b));
+        let second = s.p.command_buffer("cb2", other, |items| compute(items, "P2", a, c));
+        if wait_first {
+            s.p.steps().wait_for_event("w", q, x, 4).commit([first]);
+        }
+        s.p.steps().write(written).set_signaled_value(x, 5).set_signaled_value(x, 2);
+        if !wait_first {
+            s.p.steps().wait_for_event("w", q, x, 4).commit([first]);
+        }
+        s.p.steps().commit([second]).wait_until_signaled(x, 5).wait_until_completed(first);
+        right(s.p, &[], &[["P1.k", "P2.k"]]);
+    }
+}

@@ -15,6 +15,8 @@ mod queue;
 mod semaphore;
 mod serial;
 mod shared_event;
+#[cfg(target_os = "linux")]
+mod system_memory;
 mod tracking;
 
 use fencepost::replay::program::value::expected;
