@@ -9,6 +9,8 @@ mod level;
 mod links;
 #[path = "../../runtime/src/signal/once.rs"]
 mod once;
+#[path = "../../runtime/src/submit/progress.rs"]
+mod progress;
 #[path = "../../ipc/src/protocol.rs"]
 mod protocol;
 #[path = "../../runtime/src/signal/rights.rs"]

@@ -81,7 +81,7 @@ pub use crate::api::{
     HazardTrackingMode, Heap, HeapDescriptor, HeapKind, Library, MipFilter, Obstacle, PassKind,
     PendingSignal, PixelFormat, PurgeableState, Region, Resource, ResourceOptions, ResourceUsage,
     SamplerDescriptor, SamplerState, Schedule, SharedEvent, SizeAndAlign, StorageMode, StuckWait, Texture,
-    TextureDescriptor, TextureKind, TexturePlace, TextureUsage,
+    TextureDescriptor, TextureKind, TexturePlace, TextureReadGuard, TextureUsage, TextureWriteGuard,
 };
 #[cfg(target_os = "linux")]
 pub use crate::api::{BufferHandle, SharedEventHandle};

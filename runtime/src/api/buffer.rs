@@ -5,12 +5,13 @@
 use std::fmt;
 use std::ops::{Range, RangeBounds};
 use std::panic::Location;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use fencepost_core::{Extent, ResourceDescriptor, ResourceId, ResourceShape, Tracking};
 
 use crate::api::device::{DeviceShared, check_length, label_or_empty};
-use crate::api::guard::{self, BufferReadGuard, BufferWriteGuard};
+use crate::api::guard;
 use crate::api::label::Label;
 use crate::api::managed::CpuCopy;
 use crate::api::resource::sealed::Sealed as _;
@@ -199,7 +200,7 @@ impl Buffer {
     #[track_caller]
     pub fn read<T: Pod>(&self, range: impl RangeBounds<u64>) -> Result<Vec<T>, Error> {
         let range = self.range("`read`", range)?;
-        let mut values = vec![T::zeroed(); whole_values::<T>("`read`", &range)?];
+        let mut values = guard::zeros(whole_values::<T>("`read`", &range)?)?;
         self.read_bytes("`read`", range.start, bytemuck::cast_slice_mut(&mut values))?;
         Ok(values)
     }
@@ -224,7 +225,7 @@ impl Buffer {
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let range = self.part(CALL, offset, bytes.len() as u64)?;
         self.body.core.check_cpu_access(CALL, NOUN)?;
-        let _hold = guard::hold(CALL, &self.body, range.clone(), true)?;
+        let _hold = guard::hold(CALL, &self.body, &range, true)?;
         self.body.tell_write(range);
         let (memory, start) = self.body.cpu_memory();
         memory.write(start + offset, bytes);
@@ -269,32 +270,11 @@ impl Buffer {
         Ok(())
     }
 
-    /// Holds bytes for reading: until the guard is dropped, work that would write them cannot be committed.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn read_guard(&self, range: impl RangeBounds<u64>) -> Result<BufferReadGuard, Error> {
-        const CALL: &str = "`read_guard`";
-        let range = self.range(CALL, range)?;
-        self.body.core.check_cpu_access(CALL, NOUN)?;
-        BufferReadGuard::new(CALL, &self.body, range)
-    }
-
-    /// Holds bytes for reading and writing: until the guard is dropped, work that would use them cannot be committed.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write).
-    pub fn write_guard(&self, range: impl RangeBounds<u64>) -> Result<BufferWriteGuard, Error> {
-        const CALL: &str = "`write_guard`";
-        let range = self.range(CALL, range)?;
-        self.body.core.check_cpu_access(CALL, NOUN)?;
-        BufferWriteGuard::new(CALL, &self.body, range)
-    }
-
     /// A view of the memory that asks nobody: for programs that order CPU and GPU themselves.
     ///
     /// The guards refuse whatever *could* be in flight. A program that knows better, because a shared event has told it that the GPU
-    /// has come so far and waits, writes and reads through this. A race with a kernel is a wrong value and nothing worse.
+    /// has come so far and waits, writes and reads through this. A race with a kernel is a wrong value and nothing worse. Where it must
+    /// be a pointer, [`BufferContents::as_ptr`] is one, and what is done with it is `unsafe`.
     ///
     /// # Errors
     /// Private storage.
@@ -348,7 +328,7 @@ impl Buffer {
     fn read_bytes(&self, call: &'static str, offset: u64, bytes: &mut [u8]) -> Result<(), Error> {
         let range = self.part(call, offset, bytes.len() as u64)?;
         self.body.core.check_cpu_access(call, NOUN)?;
-        let _hold = guard::hold(call, &self.body, range.clone(), false)?;
+        let _hold = guard::hold(call, &self.body, &range, false)?;
         let (memory, start) = self.body.cpu_memory();
         memory.read(start + offset, bytes);
         self.body.tell_read(range);
@@ -365,7 +345,7 @@ impl BufferContents {
     pub fn read<T: Pod>(&self, range: impl RangeBounds<u64>) -> Result<Vec<T>, Error> {
         const CALL: &str = "`read` of contents";
         let range = self.buffer.range(CALL, range)?;
-        let mut values = vec![T::zeroed(); whole_values::<T>(CALL, &range)?];
+        let mut values = guard::zeros(whole_values::<T>(CALL, &range)?)?;
         let body = &self.buffer.body;
         let (memory, start) = body.cpu_memory();
         memory.read(start + range.start, bytemuck::cast_slice_mut(&mut values));
@@ -386,6 +366,36 @@ impl BufferContents {
         let (memory, start) = body.cpu_memory();
         memory.write(start + offset, bytes);
         Ok(())
+    }
+
+    /// The first byte, for what takes a pointer: decoders, system calls, other languages. It is good as long as this value or the buffer
+    /// lives, for as many bytes as the buffer has.
+    ///
+    /// Whoever uses it answers for it. Kernels and the CPU's other calls access this memory as relaxed atomic words, so a plain load or
+    /// store of a byte that any of them touches meanwhile is a data race: undefined behaviour, and not merely a wrong value. Order it
+    /// as if for a guard: after completion, or after an observed shared event. Validation sees nothing of it.
+    ///
+    /// ```
+    /// use fencepost::Device;
+    /// let buffer = Device::cpu().new_buffer_with_data(&[5u8, 6], Default::default())?;
+    /// let first = buffer.contents()?.as_ptr()?;
+    /// // SAFETY: the buffer lives, and no work uses it.
+    /// assert_eq!(unsafe { first.read() }, 5);
+    /// # Ok::<(), fencepost::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A device whose memory has no address on the CPU.
+    #[doc(alias = "contents")]
+    pub fn as_ptr(&self) -> Result<NonNull<u8>, Error> {
+        let (memory, start) = self.buffer.body.cpu_memory();
+        let first =
+            memory.first_byte().and_then(|first| NonNull::new(first.as_ptr().wrapping_add(start as usize)));
+        first.ok_or_else(|| {
+            let what = format!("a pointer to {}", self.buffer.describe());
+            let mend = "Use `read` and `write`";
+            ResourceError::Unsupported { what, mend }.into()
+        })
     }
 }
 

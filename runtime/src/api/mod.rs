@@ -39,6 +39,7 @@ mod stuck;
 #[cfg(test)]
 mod tests;
 mod texture;
+mod texture_guard;
 mod transfer;
 
 pub(crate) use compute_encoder::Slot;
@@ -78,4 +79,5 @@ pub use sampler_state::SamplerState;
 pub use shared_event_handle::SharedEventHandle;
 pub use stuck::{Obstacle, PendingSignal, StuckWait};
 pub use texture::Texture;
+pub use texture_guard::{TextureReadGuard, TextureWriteGuard};
 pub use transfer::{BufferLayout, TexturePlace};

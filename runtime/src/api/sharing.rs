@@ -17,7 +17,7 @@ use crate::api::device::DeviceShared;
 use crate::api::purgeable::Purgeable;
 use crate::api::resource::{Home, ResourceCore};
 use crate::error::ResourceError;
-use crate::submit::{Hold, InFlight};
+use crate::submit::{Claimant, GuardTaken, Hold, Obstruction};
 use crate::{Error, HazardTrackingMode, ResourceOptions};
 
 /// The name of an allocation in the order engine of one device. Given back with the last resource of that device.
@@ -181,38 +181,75 @@ pub(crate) struct CpuHold {
     _others: Vec<Hold>,
 }
 
+/// What stands in the way of a claim, and the device that it stands on.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) obstruction: Obstruction,
+    device: Arc<DeviceShared>,
+    resource: ResourceId,
+    part: Extent,
+}
+
+/// A part of a resource that the CPU wants.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) part: Extent,
+    /// Bytes of the allocation, which are what a buffer's part is.
+    pub(crate) bytes: Option<Range<u64>>,
+    pub(crate) write: bool,
+}
+
 impl ResourceCore {
-    /// Claims a part of the resource for the CPU, or says what is in the way. `bytes` of the allocation are what a buffer's part is.
-    pub(crate) fn hold(
-        &self,
-        part: &Extent,
-        bytes: Option<Range<u64>>,
-        write: bool,
-    ) -> Result<CpuHold, InFlight> {
+    /// Claims a part of the resource for the CPU, or says what is in the way.
+    pub(crate) fn hold(&self, wanted: &Wanted, by: Claimant) -> Result<CpuHold, Refusal> {
+        let claim = |device: &Arc<DeviceShared>, resource: ResourceId, part: &Extent| {
+            let held = device.submission.hold(resource, part, wanted.write, by);
+            let refusal = |obstruction| {
+                let (device, part) = (Arc::clone(device), part.clone());
+                Refusal { obstruction, device, resource, part }
+            };
+            held.map_err(refusal)
+        };
         // Of a managed resource the CPU has its own copy, and no other device sees it.
         let name = self.managed.as_ref().map_or(self.resource, |copy| copy.resource);
-        let own = self.device.submission.hold(name, part, write)?;
+        let own = claim(&self.device, name, &wanted.part)?;
         let mut others = Vec::new();
-        if let Home::Own(memory) = &self.home
-            && let Some(views) = memory.views.get()
-        {
-            // The lock is free again before anything is dropped.
-            let all = views.table.lock().devices();
-            for (device, view) in all.iter().filter(|(device, _)| !Arc::ptr_eq(device, &self.device)) {
-                let part = match &bytes {
-                    None => part.clone(),
-                    Some(bytes) => {
-                        let start = bytes.start.max(view.bytes.start);
-                        let end = bytes.end.min(view.bytes.end);
-                        if start >= end {
-                            continue;
-                        }
-                        Extent::Bytes(start - view.bytes.start..end - view.bytes.start)
+        for (device, view) in self.views_elsewhere() {
+            let part = match &wanted.bytes {
+                None => wanted.part.clone(),
+                Some(bytes) => {
+                    let start = bytes.start.max(view.bytes.start);
+                    let end = bytes.end.min(view.bytes.end);
+                    if start >= end {
+                        continue;
                     }
-                };
-                others.push(device.submission.hold(view.resource, &part, write)?);
-            }
+                    Extent::Bytes(start - view.bytes.start..end - view.bytes.start)
+                }
+            };
+            others.push(claim(&device, view.resource, &part)?);
         }
         Ok(CpuHold { _own: own, _others: others })
+    }
+
+    /// Sleeps until a part can be claimed, and claims it. While it sleeps it holds nothing. An error where the thread would wait for a
+    /// guard that it holds itself.
+    pub(crate) fn hold_when_free(&self, wanted: &Wanted, by: Claimant) -> Result<CpuHold, GuardTaken> {
+        loop {
+            match self.hold(wanted, by) {
+                Ok(hold) => return Ok(hold),
+                Err(Refusal { device, resource, part, .. }) => {
+                    device.submission.wait_until_free(resource, &part, wanted.write, by)?;
+                }
+            }
+        }
+    }
+
+    /// The resources of other devices over the same memory. The lock is free again before anything of it is dropped.
+    pub(crate) fn views_elsewhere(&self) -> Vec<(Arc<DeviceShared>, View)> {
+        let Home::Own(memory) = &self.home else { return Vec::new() };
+        let Some(views) = memory.views.get() else { return Vec::new() };
+        let mut all = views.table.lock().devices();
+        all.retain(|(device, _)| !Arc::ptr_eq(device, &self.device));
+        all
     }
 }

@@ -11,7 +11,7 @@ use fencepost_core::{Extent, MemoryId, ResourceDescriptor, ResourceId, ResourceS
 
 use crate::api::buffer::{HEAP_UNIT, own_tracking, round_up};
 use crate::api::device::{DeviceShared, label_or_empty};
-use crate::api::guard;
+use crate::api::guard::Subject;
 use crate::api::label::Label;
 use crate::api::managed::CpuCopy;
 use crate::api::memoryless::NoMemory;
@@ -19,7 +19,7 @@ use crate::api::resource::sealed::Sealed as _;
 use crate::api::resource::{
     Home, Resource, ResourceCore, ResourceRef, resolve_options, resource_methods, sealed,
 };
-use crate::api::sharing::{self, CpuHold, OwnMemory, View};
+use crate::api::sharing::{self, CpuHold, OwnMemory, View, Wanted};
 use crate::error::ResourceError;
 use crate::observe::{Body, Happening, Site};
 use crate::record::{LinearLayout, TextureBody, TextureRegion, TextureShape, TextureView};
@@ -270,15 +270,7 @@ impl Texture {
         const CALL: &str = "`replace_region`";
         let (region, layout) = self.cpu_region(CALL, region, level, slice, bytes.len(), bytes_per_row)?;
         let _hold = self.hold(CALL, &region, true)?;
-        self.tell(|body, extent| Happening::Write(body, extent), &region, Location::caller());
-        let backend = self.core().device.backend();
-        let Some(copy) = &self.core().managed else {
-            backend.write_texture(&*region.body.allocation, &region, layout, bytes);
-            return Ok(());
-        };
-        backend.write_texture(&*copy.allocation, &region, layout, bytes);
-        self.tell(|body, extent| Happening::Published(body, extent), &region, Location::caller());
-        backend.texture_rows(&region).into_iter().for_each(|row| copy.publish(row));
+        self.copy_in(&region, layout, bytes);
         Ok(())
     }
 
@@ -300,9 +292,7 @@ impl Texture {
         const CALL: &str = "`get_bytes`";
         let (region, layout) = self.cpu_region(CALL, region, level, slice, bytes.len(), bytes_per_row)?;
         let _hold = self.hold(CALL, &region, false)?;
-        let memory = self.core().managed.as_ref().map_or(&region.body.allocation, |copy| &copy.allocation);
-        self.core().device.backend().read_texture(&**memory, &region, layout, bytes);
-        self.tell(|body, extent| Happening::Read(body, extent), &region, Location::caller());
+        self.copy_out(&region, layout, bytes);
         Ok(())
     }
 
@@ -397,7 +387,7 @@ impl Texture {
         Err(ResourceError::Usage { call, texture: self.describe(), usage: "PIXEL_FORMAT_VIEW" }.into())
     }
 
-    fn check_part(
+    pub(crate) fn check_part(
         &self,
         call: &'static str,
         what: &'static str,
@@ -418,7 +408,7 @@ impl Texture {
         .into())
     }
 
-    fn cpu_region(
+    pub(crate) fn cpu_region(
         &self,
         call: &'static str,
         region: Region,
@@ -438,6 +428,28 @@ impl Texture {
         Ok((region, LinearLayout { bytes_per_image: needed, ..layout }))
     }
 
+    /// Copies texels in. Somebody holds the region.
+    #[track_caller]
+    pub(crate) fn copy_in(&self, region: &TextureRegion, layout: LinearLayout, bytes: &[u8]) {
+        self.tell(|body, extent| Happening::Write(body, extent), region, Location::caller());
+        let backend = self.core().device.backend();
+        let Some(copy) = &self.core().managed else {
+            backend.write_texture(&*region.body.allocation, region, layout, bytes);
+            return;
+        };
+        backend.write_texture(&*copy.allocation, region, layout, bytes);
+        self.tell(|body, extent| Happening::Published(body, extent), region, Location::caller());
+        backend.texture_rows(region).into_iter().for_each(|row| copy.publish(row));
+    }
+
+    /// Copies texels out. Somebody holds the region.
+    #[track_caller]
+    pub(crate) fn copy_out(&self, region: &TextureRegion, layout: LinearLayout, bytes: &mut [u8]) {
+        let memory = self.core().managed.as_ref().map_or(&region.body.allocation, |copy| &copy.allocation);
+        self.core().device.backend().read_texture(&**memory, region, layout, bytes);
+        self.tell(|body, extent| Happening::Read(body, extent), region, Location::caller());
+    }
+
     /// Tells whoever watches what the CPU does with a region.
     fn tell(
         &self,
@@ -452,10 +464,9 @@ impl Texture {
     }
 
     fn hold(&self, call: &'static str, region: &TextureRegion, write: bool) -> Result<CpuHold, Error> {
-        self.core().hold(&region.extent(), None, write).map_err(|in_flight| {
-            let part = format!("level {} of slice {}", region.mip, region.slices.start);
-            guard::conflict(call, part, self.describe(), &in_flight, write)
-        })
+        let words = || (format!("level {} of slice {}", region.mip, region.slices.start), self.describe());
+        let subject = Subject { call, core: self.core(), memory: &region.body.allocation, words: &words };
+        subject.copy(&Wanted { part: region.extent(), bytes: None, write })
     }
 }
 

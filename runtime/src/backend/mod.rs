@@ -1,6 +1,7 @@
 //! What every device must be able to do. A backend never decides an order: it runs the nodes of a plan, each after its predecessors.
 use std::any::Any;
 use std::fmt::Debug;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use fencepost_core::NodeId;
@@ -86,6 +87,10 @@ pub(crate) trait Allocation: Send + Sync + Debug + Any {
     /// Nobody needs the content any more: what is read from here on is undefined until it is written. A device that can gives the
     /// memory back to the system until then; others keep the bytes. Nothing in flight uses it.
     fn discard(&self) {}
+    /// Where it is for the CPU, where it is anywhere.
+    fn first_byte(&self) -> Option<NonNull<u8>> {
+        None
+    }
     /// What other processes see of it, where they can.
     #[cfg(target_os = "linux")]
     fn shared_memory(&self) -> Option<&fencepost_ipc::SharedMemory> {

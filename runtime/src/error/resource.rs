@@ -2,6 +2,7 @@
 use std::ops::Range;
 
 use super::{Cause, ErrorKind};
+use crate::submit::GuardTaken;
 use crate::{PixelFormat, PurgeableState, StorageMode};
 
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +88,15 @@ pub(crate) enum ResourceError {
     },
     #[error("{call} of {resource} while the CPU holds some of its memory by a guard. Drop the guard first")]
     HeldByGuard { call: &'static str, resource: String },
+    #[error("{call} of {part} of {resource}, which the CPU holds by {guard}{waits}. Drop that guard first")]
+    GuardInTheWay {
+        call: &'static str,
+        part: String,
+        resource: String,
+        guard: GuardTaken,
+        /// Why it is not waited for, where it could be.
+        waits: &'static str,
+    },
     #[error("{call} with a usage that says neither read nor write. Say what the kernels do")]
     NoUsage { call: &'static str },
     #[error("{what}: that range is empty or starts below 0. Give the lower level first")]
@@ -118,7 +128,9 @@ impl Cause for ResourceError {
             Self::HeapTracking { .. } => ErrorKind::WrongTrackingMode,
             Self::HeapFull { .. } => ErrorKind::HeapExhausted,
             Self::NotAliasable { .. } | Self::Reused { .. } => ErrorKind::Aliasing,
-            Self::InFlight { .. } | Self::HeldByGuard { .. } => ErrorKind::InFlight,
+            Self::InFlight { .. } | Self::HeldByGuard { .. } | Self::GuardInTheWay { .. } => {
+                ErrorKind::InFlight
+            }
             Self::Unsupported { .. } => ErrorKind::Unsupported,
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use fencepost_core::Extent;
 
 use super::{Cause, ErrorKind};
-use crate::submit::InFlight;
+use crate::submit::{GuardTaken, InFlight};
 use crate::{Obstacle, PendingSignal, StuckWait};
 
 #[derive(Debug, thiserror::Error)]
@@ -12,10 +12,15 @@ pub(crate) enum SubmitError {
     #[error("command buffer {label:?} was committed already. Record a new one, a command buffer runs once")]
     AlreadyCommitted { label: String },
     #[error(
-        "{command} would use {part} of {resource}, which the CPU holds by a guard. \
+        "{command} would use {part} of {resource}, which the CPU holds by {guard}. \
          Drop the guard before the commit"
     )]
-    GuardHeld { command: String, part: String, resource: String },
+    GuardHeld { command: String, part: String, resource: String, guard: GuardTaken },
+    #[error(
+        "{command} would use {part} of {resource}, which another thread is copying to or from. \
+         Let that call return before the commit"
+    )]
+    BeingCopied { command: String, part: String, resource: String },
     #[error(
         "the device was dropped before command buffer {label:?} could start: a wait in front of it was never released"
     )]
@@ -31,7 +36,7 @@ impl Cause for SubmitError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::AlreadyCommitted { .. } => ErrorKind::AlreadyCommitted,
-            Self::GuardHeld { .. } => ErrorKind::InFlight,
+            Self::GuardHeld { .. } | Self::BeingCopied { .. } => ErrorKind::InFlight,
             Self::DeviceDropped { .. } => ErrorKind::DeviceLost,
             Self::Abandoned { .. } => ErrorKind::Abandoned,
         }
@@ -52,6 +57,12 @@ impl fmt::Display for InFlight {
             "" => f.write_str(" of a command buffer without a label"),
             label => write!(f, " of command buffer `{label}`"),
         }
+    }
+}
+
+impl fmt::Display for GuardTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a {} guard taken at {}", if self.writes { "write" } else { "read" }, self.site)
     }
 }
 

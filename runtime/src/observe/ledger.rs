@@ -468,7 +468,7 @@ fn text(label: Option<Arc<str>>) -> String {
 }
 
 /// The resources of a transfer.
-fn bodies(transfer: &Transfer) -> [Option<Body<'_>>; 2] {
+pub(super) fn bodies(transfer: &Transfer) -> [Option<Body<'_>>; 2] {
     match transfer {
         Transfer::CopyBuffer { source, destination } => {
             [Some(Body::Buffer(&source.body)), Some(Body::Buffer(&destination.body))]

@@ -12,6 +12,7 @@
 //! which may happen there, only leave a note.
 mod ledger;
 mod names;
+mod open;
 mod translate;
 
 use std::panic::Location;
@@ -25,12 +26,15 @@ use smallvec::SmallVec;
 
 use crate::Error;
 use crate::api::QueueShared;
+use crate::backend::Allocation;
 use crate::record::{BufferBody, Recording, TextureBody};
 use crate::signal::EventBody;
 use crate::submit::CommandBufferState;
 
 pub(crate) use ledger::{Declare, Ledger};
 pub(crate) use translate::Sites;
+
+use open::OpenWork;
 
 /// Where in the app a call stands.
 pub(crate) type Site = &'static Location<'static>;
@@ -122,6 +126,7 @@ pub(crate) struct Watch {
 #[derive(Debug, Default)]
 struct Inner {
     watchers: Vec<(Arc<dyn Watcher>, DeviceIndex)>,
+    open: OpenWork,
 }
 
 /// The right to tell: nobody else tells meanwhile.
@@ -151,6 +156,15 @@ impl Watch {
         }
     }
 
+    /// The CPU has seen that nothing in flight touches a part of some memory: it knows of the end of all that did.
+    #[inline]
+    pub(crate) fn learn(&self, memory: &Arc<dyn Allocation>, site: Site) {
+        let Some(mut turn) = self.turn() else { return };
+        for news in turn.news(memory) {
+            turn.tell(news.happening(), site);
+        }
+    }
+
     /// Notes that an object is gone. Any lock may be held.
     #[inline]
     pub(crate) fn gone(&self, gone: Gone) {
@@ -170,6 +184,9 @@ impl Watch {
     pub(crate) fn remove(&self, watcher: &Arc<dyn Watcher>) {
         let mut inner = self.inner.lock();
         inner.watchers.retain(|(known, _)| !Arc::ptr_eq(known, watcher));
+        if inner.watchers.is_empty() {
+            inner.open = OpenWork::default();
+        }
         self.switch(!inner.watchers.is_empty());
     }
 
@@ -223,7 +240,8 @@ impl Watches {
         let watches: SmallVec<[Arc<Watch>; 2]> = self.0.lock().iter().filter_map(on).collect();
         let mut told: SmallVec<[Arc<dyn Watcher>; 2]> = SmallVec::new();
         for watch in &watches {
-            let Some(turn) = watch.turn() else { continue };
+            let Some(mut turn) = watch.turn() else { continue };
+            turn.note(&happening);
             for (watcher, device) in turn.watchers() {
                 if !told.iter().any(|known| Arc::ptr_eq(known, watcher)) {
                     watcher.tell(*device, happening, site);
@@ -245,9 +263,23 @@ impl Drop for Watch {
 impl Turn<'_> {
     /// Tells everybody.
     pub(crate) fn tell(&mut self, happening: Happening<'_>, site: Site) {
+        self.note(&happening);
         for (watcher, device) in self.watchers() {
             watcher.tell(*device, happening, site);
         }
+    }
+
+    /// Notes which work has an end that the CPU does not know of.
+    fn note(&mut self, happening: &Happening<'_>) {
+        let Some(inner) = &mut self.inner else { return };
+        match happening {
+            Happening::Commit(queue, group) => inner.open.committed(queue.id, group),
+            other => inner.open.told(other),
+        }
+    }
+
+    fn news(&self, memory: &Arc<dyn Allocation>) -> Vec<open::News> {
+        self.inner.as_ref().map_or_else(Vec::new, |inner| inner.open.news(memory))
     }
 
     /// Whether everybody lets a queue accept command buffers. If not, nobody has judged them.

@@ -17,6 +17,7 @@ mod command_buffer;
 mod feed;
 mod guard;
 mod part;
+mod progress;
 mod queue;
 mod slots;
 mod stuck;
@@ -37,7 +38,7 @@ use fencepost_core::{
 use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use command_buffer::{CommandBufferState, PassReport};
-pub(crate) use guard::{Hold, InFlight};
+pub(crate) use guard::{Claimant, GuardTaken, Hold, InFlight, Obstruction};
 
 use crate::Error;
 use crate::api::Label;
@@ -45,7 +46,9 @@ use crate::backend::{Backend, Planned, Work};
 use crate::error::{DeviceError, SubmitError, part};
 use crate::record::{ManagedBody, Recording};
 use crate::signal::{EventBody, EventUser, Gate, SerialQueue, SignalRight};
+use guard::Claim;
 use part::Part;
+use progress::Progress;
 use queue::{Committed, Cursor, Entry, Queue};
 use timer::Timer;
 
@@ -59,6 +62,8 @@ pub(crate) struct Submission {
     state: Mutex<State>,
     /// Parts have ended that the engine has not been told of.
     retire_due: AtomicBool,
+    /// Guards that wait for work to end.
+    progress: Progress,
     handlers: Arc<SerialQueue>,
     timer: Timer,
     this: Weak<Self>,
@@ -77,8 +82,7 @@ struct State {
     review_due: bool,
     /// Waits in flight whose signals in flight have failed, with why.
     doubted: Vec<(QueueId, Arc<Gate>, Error)>,
-    holds: Vec<(u64, fencepost_core::Access)>,
-    next_hold: u64,
+    holds: Vec<Claim>,
     event_timeout: Option<Duration>,
     /// Reused from call to call.
     plan: Plan,
@@ -118,13 +122,13 @@ impl Submission {
                 review_due: false,
                 doubted: Vec::new(),
                 holds: Vec::new(),
-                next_hold: 0,
                 event_timeout: None,
                 plan: Plan::default(),
                 planned: Planned::default(),
                 assigned: Vec::new(),
             }),
             retire_due: AtomicBool::new(false),
+            progress: Progress::default(),
             handlers: Arc::new(SerialQueue::new("fencepost handlers")),
             timer: Timer::default(),
             this: this.clone(),
@@ -342,6 +346,7 @@ impl EventUser for Submission {
         drop(state);
         drop(gone);
         after.into_iter().for_each(After::run);
+        self.progress.step();
         self.retire_if_due();
     }
 
@@ -428,10 +433,14 @@ impl State {
             if buffer.status_now() >= crate::CommandBufferStatus::Committed {
                 return Err(SubmitError::AlreadyCommitted { label: buffer.label() }.into());
             }
-            if let Some((held, command)) = self.held(recording) {
+            if let Some((held, guard, command)) = self.held(recording) {
                 let command = InFlight { command_buffer: buffer.label(), ..command }.to_string();
-                let resource = recording.name_of(held.resource);
-                return Err(SubmitError::GuardHeld { command, part: part(&held.extent), resource }.into());
+                let (part, resource) = (part(&held.extent), recording.name_of(held.resource));
+                return Err(match guard {
+                    Some(guard) => SubmitError::GuardHeld { command, part, resource, guard },
+                    None => SubmitError::BeingCopied { command, part, resource },
+                }
+                .into());
             }
         }
         Ok(())

@@ -75,6 +75,7 @@ impl Part {
             Outcome::Done { .. } => {
                 self.reached.fetch_max(*item, Ordering::AcqRel);
                 self.signaled.store(true, Ordering::Release);
+                self.submission.progress.step();
                 event.fulfil(self.submission.device(), *value, *node);
             }
             Outcome::Failed(error) | Outcome::Skipped(error) => {
@@ -87,6 +88,7 @@ impl Part {
     }
 
     fn ended(&self) {
+        self.submission.progress.step();
         if let Some(owner) = &self.owner {
             let failed = owner.has_failed();
             owner.close();

@@ -9,7 +9,7 @@ use fencepost_core::{
 };
 use parking_lot::Mutex;
 
-use super::{CommandBufferState, Submission};
+use super::{Claimant, CommandBufferState, Submission};
 use crate::backend::open_cpu;
 use crate::record::{Command, Grid, Item, Recording};
 use crate::signal::{EventBody, EventHandle, SharedEventListener, SignalRight};
@@ -545,7 +545,7 @@ fn the_cpu_and_work_in_flight_keep_apart() {
         let resource = rig.resource(Tracking::Untracked);
         let event = EventHandle::new(true);
         let tape = || rig.tape().pass(DispatchType::Serial).run(&[(resource, AccessKind::Read)], || {}).end();
-        let hold = |write| rig.submission.hold(resource, &Extent::Whole, write);
+        let hold = |write| rig.submission.hold(resource, &Extent::Whole, write, Claimant::copy());
         let parked = rig.tape().signal(&event, 1);
         let parked = Tape { recording: parked.recording, rig: &rig }.wait(&event, 2);
         let behind = parked.pass(DispatchType::Serial).run(&[(resource, AccessKind::Read)], || {}).end();

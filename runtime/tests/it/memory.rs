@@ -26,7 +26,7 @@ fn the_cpu_does_not_touch_what_is_in_flight() {
     misuse(target.read::<u32>(4..12), kind, &words);
     misuse(target.write(0, &[1u32]), kind, &["`target`"]);
     misuse(source.write(0, &[1u32]), kind, &["`source`"]);
-    misuse(target.read_guard(..).map(drop), kind, &["`target`"]);
+    misuse(target.try_read_guard(..).map(drop), kind, &["`target`"]);
     assert_eq!(source.read::<u32>(0..8).expect("two that read do not conflict"), [5, 5]);
     target.write(8, &[9u32]).expect("other bytes are free");
 

@@ -155,6 +155,10 @@ impl Allocation for Memory {
         }
     }
 
+    fn first_byte(&self) -> Option<NonNull<u8>> {
+        Some(self.start.cast())
+    }
+
     #[cfg(target_os = "linux")]
     fn shared_memory(&self) -> Option<&SharedMemory> {
         match &self.owner {
