@@ -301,7 +301,11 @@ fn validation_knows_what_a_guard_has_seen() {
     device.set_validation_handler(move |finding| sink.lock().expect("no panic").push(finding.clone()));
     let taken = || std::mem::take(&mut *found.lock().expect("no panic"));
     let (queue, event) = (device.new_command_queue(), device.new_shared_event());
-    let [data, other] = ["data", "other"].map(|label| numbers(&device, label, &[0; 4]));
+    let [data, other] = ["data", "other"].map(|label| {
+        let buffer = device.new_buffer(16, ResourceOptions::SHARED).expect("there is memory");
+        buffer.set_label(label);
+        buffer
+    });
 
     // The handles are dropped at once: nobody asks them whether they have ended.
     fill(&queue, &data, 0..16, 1).commit().expect("nothing is held");
