@@ -269,10 +269,9 @@ impl Subject<'_> {
     ) -> Result<CpuHold, Error> {
         let by = Claimant::guard(site);
         let hold = match meanwhile {
-            Meanwhile::Sleep => self
-                .core
-                .hold_when_free(wanted, by)
-                .map_err(|guard| self.guarded(guard, ", so that this thread would wait for itself"))?,
+            Meanwhile::Sleep => {
+                self.core.hold_when_free(wanted, by).map_err(|guard| self.waits_for_itself(guard))?
+            }
             Meanwhile::Refuse => self.hold(wanted, by)?,
         };
         // Whoever holds the bytes has seen the end of all that was in the way.
@@ -289,21 +288,39 @@ impl Subject<'_> {
     }
 
     fn hold(&self, wanted: &Wanted, by: Claimant) -> Result<CpuHold, Error> {
-        self.core.hold(wanted, by).map_err(|refusal| match refusal.obstruction {
-            Obstruction::Guard(guard) => self.guarded(guard, ""),
-            Obstruction::Work(command) => {
-                let ((part, resource), command) = ((self.words)(), command.to_string());
-                let does = if wanted.write { "uses it" } else { "writes it" };
-                let mend = "Wait until that command buffer has completed";
-                ResourceError::InFlight { call: self.call, part, resource, command, does, mend }.into()
-            }
+        self.core.hold(wanted, by).map_err(|refusal| {
+            let (part, resource) = (self.words)();
+            conflict(self.call, part, resource, &refusal.obstruction, wanted.write)
         })
     }
 
     #[cold]
-    fn guarded(&self, guard: GuardTaken, waits: &'static str) -> Error {
+    fn waits_for_itself(&self, guard: GuardTaken) -> Error {
         let (part, resource) = (self.words)();
+        let waits = ", so that this thread would wait for itself";
         ResourceError::GuardInTheWay { call: self.call, part, resource, guard, waits }.into()
+    }
+}
+
+/// Words what stands in the CPU's way.
+#[cold]
+pub(crate) fn conflict(
+    call: &'static str,
+    part: String,
+    resource: String,
+    obstruction: &Obstruction,
+    write: bool,
+) -> Error {
+    match obstruction {
+        Obstruction::Guard(guard) => {
+            ResourceError::GuardInTheWay { call, part, resource, guard: *guard, waits: "" }.into()
+        }
+        Obstruction::Work(command) => {
+            let does = if write { "uses it" } else { "writes it" };
+            let mend = "Wait until that command buffer has completed";
+            let command = command.to_string();
+            ResourceError::InFlight { call, part, resource, command, does, mend }.into()
+        }
     }
 }
 

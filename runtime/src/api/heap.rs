@@ -23,6 +23,7 @@ use crate::backend::Allocation;
 use crate::error::ResourceError;
 use crate::observe::Gone;
 use crate::record::{BufferBody, TextureBody};
+use crate::submit::Claimant;
 use crate::{
     Buffer, CpuCacheMode, Device, Error, HazardTrackingMode, HeapDescriptor, HeapKind, PurgeableState,
     ResourceOptions, StorageMode, Texture, TextureDescriptor,
@@ -203,11 +204,11 @@ impl Heap {
         // A name for all of it, for as long as nobody may use any of it.
         let all = buffer::register(&shared.device, shared.memory, 0..shared.size, Tracking::Untracked);
         let held = submission.is_held(all);
-        let hold = submission.hold(all, &Extent::Whole, true);
+        let hold = submission.hold(all, &Extent::Whole, true, Claimant::copy());
         let done = match &hold {
             _ if held => Err(ResourceError::HeldByGuard { call: CALL, resource: shared.describe() }.into()),
-            Err(in_flight) => {
-                Err(guard::conflict(CALL, "all".to_owned(), shared.describe(), in_flight, true))
+            Err(obstruction) => {
+                Err(guard::conflict(CALL, "all".to_owned(), shared.describe(), obstruction, true))
             }
             Ok(_) => Ok(purgeable.set(&shared.device, state)),
         };

@@ -21,7 +21,7 @@ use crate::backend::Allocation;
 use crate::error::ResourceError;
 use crate::observe::Gone;
 use crate::record::{BufferBody, Recorder, TextureBody, TextureView};
-use crate::submit::Hold;
+use crate::submit::{Claimant, Hold};
 use crate::{Error, HazardTrackingMode, Heap, PurgeableState, ResourceOptions, ResourceUsage, StorageMode};
 
 /// The part of a resource that is the same for buffers and textures.
@@ -366,8 +366,8 @@ impl ResourceRef<'_> {
             if submission.is_held(name) {
                 return Err(ResourceError::HeldByGuard { call, resource: core.label.of(noun) }.into());
             }
-            submission.hold(name, &Extent::Whole, true).map_err(|in_flight| {
-                guard::conflict(call, "all".to_owned(), core.label.of(noun), &in_flight, true)
+            submission.hold(name, &Extent::Whole, true, Claimant::copy()).map_err(|obstruction| {
+                guard::conflict(call, "all".to_owned(), core.label.of(noun), &obstruction, true)
             })
         };
         names.into_iter().flatten().map(hold).collect()
