@@ -220,7 +220,7 @@ fn copies(program: &Program, order: &Order) -> Vec<Finding> {
 }
 
 /// The number of the thread of every step; bodies of notifications are threads of their own.
-fn threads(program: &Program) -> Vec<usize> {
+pub(super) fn threads(program: &Program) -> Vec<usize> {
     fn add(steps: &[Step], own: usize, count: &mut usize, all: &mut Vec<usize>) {
         for step in steps {
             all.push(own);

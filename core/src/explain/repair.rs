@@ -32,14 +32,16 @@ impl Explainer<'_> {
     /// An error that a fix has left, and why. The explainer must be of the mended program.
     pub fn left(&self, left: &Left) -> String {
         let reason = match left.reason {
-            LeftReason::Stuck => "A wait that hangs lacks a signal, which is for the author to give.",
-            LeftReason::Misuse => "What Metal does not allow cannot be mended by synchronization.",
-            LeftReason::WithinRenderPass => {
-                "A render pass cannot wait for its own fragments: move the second command to a later pass."
+            LeftReason::NeverCommitted => {
+                "Only a commit brings it to an end, and that is for the author to give."
             }
+            LeftReason::CommittedBehind => {
+                "No signal opens it: the commit has to move in front of the wait, or to another thread."
+            }
+            LeftReason::Misuse => "What Metal does not allow cannot be mended by synchronization.",
             LeftReason::PublishedTooLate => "The CPU writes after the commit, so nothing publishes in time.",
             LeftReason::NoSynchronize => "No call at that place brings the GPU's copy back.",
-            LeftReason::Blocked => "No primitive can be put where it would order the two.",
+            LeftReason::Blocked => "No primitive was found that orders the two.",
         };
         format!("{} {reason}", self.explain(&left.finding).what)
     }
@@ -87,6 +89,7 @@ impl Explainer<'_> {
                 _ => format!("blit {label}"),
             },
             Inserted::Step(step) => self.step_line(repair, step),
+            Inserted::NewPass => "end the pass, and go on in another that loads what it stored,".to_owned(),
             Inserted::PassItem(_) => String::new(),
         }
     }
@@ -199,6 +202,10 @@ impl Explainer<'_> {
                     }
                 }
             },
+            Inserted::NewPass => {
+                "encoder.end_encoding(); let mut encoder = command_buffer.render_command_encoder()?;"
+                    .to_owned()
+            }
             Inserted::BufferItem(BufferItem::Event(operation)) => {
                 self.event_call(repair, "command_buffer.encode_", operation)
             }

@@ -84,7 +84,7 @@ fn damaged(text: &str, bytes: &[u8]) -> String {
 /// # Panics
 /// It finds one more, or one less.
 pub fn validator(bytes: &[u8]) -> &'static str {
-    let program = committed(random::program(&tape(bytes)));
+    let program = chosen(bytes);
     let order = Order::of(&program).expect("the generator names what is there");
     let findings = validate_order(&program, &order);
     let errors = || findings.iter().filter(|finding| finding.severity() == Severity::Error);
@@ -107,6 +107,11 @@ pub fn validator(bytes: &[u8]) -> &'static str {
         (false, true) => "stuck",
         (true, true) => "a clash, and stuck",
     }
+}
+
+/// The program that bytes stand for.
+pub(crate) fn chosen(bytes: &[u8]) -> Program {
+    committed(random::program(&tape(bytes)))
 }
 
 /// With one copy of every resource, whose rules brute force knows, and with all that was not committed committed at the end.

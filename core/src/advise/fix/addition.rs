@@ -10,7 +10,7 @@ use crate::program::{
     FenceIndex, Locus, MemoryScope, Pass, PassItem, PassKind, Primitive, Program, QueueMode, ResourceIndex,
     Shape, Step, Synchronization,
 };
-use crate::{Stages, Visibility};
+use crate::{Moment, Order, Stages, Visibility};
 
 /// A pass of a program.
 pub(in crate::advise) type PassPlace = (CommandBufferIndex, u32);
@@ -28,6 +28,8 @@ pub(in crate::advise) enum Addition {
     Producer { pass: PassPlace, at: u32, after: Stages, before: Stages },
     /// A fence from one pass to another.
     Fence { from: PassPlace, update_at: u32, to: PassPlace, wait_at: u32, after: Stages, before: Stages },
+    /// A pass ends in front of an item and another goes on; a fence orders the two.
+    Split { pass: PassPlace, at: u32, after: Stages, before: Stages },
     /// An event that is signaled behind one pass and waited for in front of another.
     Event { from: PassPlace, to: PassPlace, shared: bool },
     /// The CPU waits for a command buffer in front of a step.
@@ -54,6 +56,7 @@ impl Addition {
     pub(in crate::advise) const fn scope(&self) -> Scope {
         match self {
             Self::Barrier { .. } | Self::Show { .. } => Scope::IntrapassBarrier,
+            Self::Split { .. } => Scope::Fence,
             Self::Fence { .. } => Scope::Fence,
             Self::Consumer { .. } => Scope::ConsumerBarrier,
             Self::Producer { .. } => Scope::ProducerBarrier,
@@ -68,11 +71,12 @@ impl Addition {
             return (0, 1);
         }
         let scope = match self.scope() {
+            Scope::Fence if matches!(self, Self::Split { .. }) => SPLIT + 2,
             Scope::IntrapassBarrier => 1,
             Scope::Fence => 2,
             Scope::ConsumerBarrier | Scope::ProducerBarrier => 3,
             Scope::Event => EVENT,
-            Scope::SharedEvent => 1 << 16,
+            Scope::SharedEvent => SHARED_EVENT,
             Scope::CpuWait => 1 << 24,
         };
         let stages = self
@@ -86,7 +90,8 @@ impl Addition {
             Self::Barrier { after, before, .. }
             | Self::Consumer { after, before, .. }
             | Self::Producer { after, before, .. }
-            | Self::Fence { after, before, .. } => Some((after, before)),
+            | Self::Fence { after, before, .. }
+            | Self::Split { after, before, .. } => Some((after, before)),
             _ => None,
         }
     }
@@ -96,7 +101,8 @@ impl Addition {
             Self::Barrier { after, before, .. }
             | Self::Consumer { after, before, .. }
             | Self::Producer { after, before, .. }
-            | Self::Fence { after, before, .. } => Some((after, before)),
+            | Self::Fence { after, before, .. }
+            | Self::Split { after, before, .. } => Some((after, before)),
             _ => None,
         }
     }
@@ -106,9 +112,9 @@ pub(in crate::advise) fn cost(all: &[Addition]) -> Cost {
     all.iter().map(Addition::cost).fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1))
 }
 
-/// All of it as insertions, with fresh names.
-pub(in crate::advise) fn edits(program: &Program, all: &[Addition]) -> Edits {
-    let mut writer = Writer { program, edits: Edits::default(), number: 0 };
+/// All of it as insertions, with fresh names. `order` is the program's own.
+pub(in crate::advise) fn edits(program: &Program, order: &Order, all: &[Addition]) -> Edits {
+    let mut writer = Writer { program, order, edits: Edits::default(), number: 0 };
     for addition in all {
         writer.write(addition);
         writer.number += 1;
@@ -118,6 +124,7 @@ pub(in crate::advise) fn edits(program: &Program, all: &[Addition]) -> Edits {
 
 struct Writer<'a> {
     program: &'a Program,
+    order: &'a Order,
     edits: Edits,
     number: usize,
 }
@@ -147,13 +154,11 @@ impl Writer<'_> {
                 );
             }
             Addition::Fence { from, update_at, to, wait_at, after, before } => {
-                let fence = FenceIndex((self.program.fences.len() + self.edits.fences.len()) as u32);
-                let name = self.fresh("F");
-                self.edits.fences.push(name);
-                let after = self.names_stages(from).then_some(after);
-                let before = self.names_stages(to).then_some(before);
-                self.primitive(from, update_at, Primitive::UpdateFence { fence, after });
-                self.primitive(to, wait_at, Primitive::WaitForFence { fence, before });
+                self.fence((from, update_at, after), (to, wait_at, before));
+            }
+            Addition::Split { pass, at, after, before } => {
+                self.put(Where::Pass(pass.0, pass.1, at), Inserted::NewPass);
+                self.fence((pass, at, after), (pass, at, before));
             }
             Addition::Event { from, to, shared } => {
                 let event = self.event(shared);
@@ -177,6 +182,20 @@ impl Writer<'_> {
                 self.before(second, Step::WaitUntilSignaled { event, value: 1, timeout_ms: None });
             }
         }
+    }
+
+    fn fence(
+        &mut self,
+        (from, update_at, after): (PassPlace, u32, Stages),
+        (to, wait_at, before): (PassPlace, u32, Stages),
+    ) {
+        let fence = FenceIndex((self.program.fences.len() + self.edits.fences.len()) as u32);
+        let name = self.fresh("F");
+        self.edits.fences.push(name);
+        let after = self.names_stages(from).then_some(after);
+        let before = self.names_stages(to).then_some(before);
+        self.primitive(from, update_at, Primitive::UpdateFence { fence, after });
+        self.primitive(to, wait_at, Primitive::WaitForFence { fence, before });
     }
 
     fn pass(&self, (buffer, pass): PassPlace) -> Option<&Pass> {
@@ -291,7 +310,7 @@ impl Writer<'_> {
         if takes_events(self.program, buffer) {
             return None;
         }
-        commit_of(self.program, buffer)
+        commit_of(self.program, self.order, buffer)
     }
 
     fn before(&mut self, step: u32, new: Step) {
@@ -315,10 +334,18 @@ pub(in crate::advise) fn takes_events(program: &Program, buffer: CommandBufferIn
     tracked || others.any(|body| body.items.iter().any(|item| matches!(item, BufferItem::Event(_))))
 }
 
-/// The step that commits a command buffer first.
-pub(in crate::advise) fn commit_of(program: &Program, buffer: CommandBufferIndex) -> Option<u32> {
-    let commits = |step: &&Step| matches!(step, Step::Commit(all) if all.contains(&buffer));
-    program.all_steps().iter().position(commits).map(|number| number as u32)
+/// The step that commits a command buffer: what comes first in the play, which need not be first in the document.
+pub(in crate::advise) fn commit_of(
+    program: &Program,
+    order: &Order,
+    buffer: CommandBufferIndex,
+) -> Option<u32> {
+    let steps = program.all_steps();
+    let commits = |number: &u32| matches!(steps.get(*number as usize), Some(Step::Commit(all)) if all.contains(&buffer));
+    order.moments().iter().find_map(|moment| match *moment {
+        Moment::Step(number) => Some(number).filter(commits),
+        _ => None,
+    })
 }
 
 /// A name that nothing has yet: the stem, or the stem with the first number that is free.
@@ -336,5 +363,8 @@ fn fresh(program: &Program, edits: &Edits, stem: &str) -> String {
     core::iter::once(stem.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
+/// What another pass costs: more than all the barriers and fences that a small program can need.
+pub(in crate::advise) const SPLIT: u64 = 1 << 6;
 /// What an event costs: more than all the primitives on one queue that a small program can need.
 pub(in crate::advise) const EVENT: u64 = 1 << 8;
+pub(in crate::advise) const SHARED_EVENT: u64 = 1 << 16;

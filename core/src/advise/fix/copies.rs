@@ -41,7 +41,7 @@ pub(super) fn missing(program: &Program, order: &Order, findings: &[Finding]) ->
     }
     waits.dedup();
     let place = all.insertions.len();
-    let waits = edits(program, &waits);
+    let waits = edits(program, order, &waits);
     all.events.extend(waits.events);
     all.insertions.extend(waits.insertions.into_iter().map(|(number, item)| (number + place, item)));
     all

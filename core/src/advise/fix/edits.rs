@@ -1,9 +1,9 @@
 //! Insertions into a program, and where everything else stands afterwards.
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::program::{
-    BufferItem, CommandBufferIndex, EventDeclaration, EventOperationKind, Locus, PassItem, Primitive,
-    Program, Step,
+    Attachment, BufferItem, CommandBufferIndex, EventDeclaration, EventOperationKind, LoadAction, Locus,
+    Pass, PassItem, PassKind, Primitive, Program, Step, StoreAction,
 };
 
 /// Something put into a program.
@@ -36,6 +36,9 @@ pub enum Where {
 pub enum Inserted {
     /// Into a pass.
     PassItem(PassItem),
+    /// Into a pass: it ends there, and another of the same label goes on, which loads what the first has stored. Both wait for
+    /// the fences that the pass waited for up to there, and both update those that it updates from there on.
+    NewPass,
     /// Into a command buffer.
     BufferItem(BufferItem),
     /// Among the steps of the CPU.
@@ -57,6 +60,7 @@ pub(in crate::advise) struct Edits {
 struct Places<'a> {
     without: Option<&'a HashSet<Locus>>,
     pass_items: BTreeMap<(CommandBufferIndex, u32, u32), Vec<&'a PassItem>>,
+    breaks: BTreeSet<(CommandBufferIndex, u32, u32)>,
     buffer_items: BTreeMap<(CommandBufferIndex, u32), Vec<&'a BufferItem>>,
     before_steps: BTreeMap<u32, Vec<&'a Step>>,
     after_steps: BTreeMap<u32, Vec<&'a Step>>,
@@ -81,13 +85,18 @@ impl Moved {
         self.old.get(&locus).copied()
     }
 
-    /// Every former place that is still there, and where it is.
+    /// Every place that was there before, as it was and as it is; one that two passes share now, twice.
     pub(in crate::advise) fn all(&self) -> impl Iterator<Item = (Locus, Locus)> {
-        self.new.iter().map(|(old, new)| (*old, *new))
+        self.old.iter().map(|(new, old)| (*old, *new))
     }
 
     fn note(&mut self, old: Locus, new: Locus) {
         self.new.insert(old, new);
+        self.old.insert(new, old);
+    }
+
+    /// A second place of what stands at another as well.
+    fn share(&mut self, old: Locus, new: Locus) {
         self.old.insert(new, old);
     }
 }
@@ -100,6 +109,9 @@ impl Edits {
             match (insertion.at, &insertion.item) {
                 (Where::Pass(buffer, pass, at), Inserted::PassItem(item)) => {
                     places.pass_items.entry((buffer, pass, at)).or_default().push(item);
+                }
+                (Where::Pass(buffer, pass, at), Inserted::NewPass) => {
+                    places.breaks.insert((buffer, pass, at));
                 }
                 (Where::CommandBuffer(buffer, at), Inserted::BufferItem(item)) => {
                     places.buffer_items.entry((buffer, at)).or_default().push(item);
@@ -139,11 +151,10 @@ impl Places<'_> {
                 self.put_items(buffer, place, &mut body.items);
                 let now = body.items.len() as u32;
                 match item {
-                    BufferItem::Pass(mut pass) => {
-                        let alone = pass.attachments_at().is_some();
-                        pass.items = self.pass((buffer, place, alone), now, pass.items, &mut moved);
+                    BufferItem::Pass(pass) => {
                         moved.note(Locus::Pass { buffer, pass: place }, Locus::Pass { buffer, pass: now });
-                        body.items.push(BufferItem::Pass(pass));
+                        let parts = self.pass((buffer, place), now, pass, &mut moved);
+                        body.items.extend(parts.into_iter().map(BufferItem::Pass));
                     }
                     BufferItem::Event(_) if self.left_out(Locus::Event { buffer, item: place }) => {}
                     BufferItem::Event(operation) => {
@@ -168,32 +179,55 @@ impl Places<'_> {
         items.extend(added.iter().filter(is_wait).map(|item| (*item).clone()));
     }
 
+    /// A pass with what is put into it: more than one where it is split.
     fn pass(
         &self,
-        (buffer, place, alone): (CommandBufferIndex, u32, bool),
+        (buffer, place): (CommandBufferIndex, u32),
         now: u32,
-        old: Vec<PassItem>,
+        mut pass: Pass,
         moved: &mut Moved,
-    ) -> Vec<PassItem> {
-        let mut items = Vec::with_capacity(old.len());
-        let put = |number: u32, items: &mut Vec<PassItem>| {
-            let Some(added) = self.pass_items.get(&(buffer, place, number)) else { return };
-            // Attachments without draws stand behind what holds the pass; elsewhere nothing is to be gained by a chain.
-            let (first, second) = added.iter().partition::<Vec<&PassItem>, _>(|item| holds(item) == alone);
-            items.extend(first.into_iter().chain(second).cloned());
-        };
-        let count = old.len() as u32;
-        for (item, number) in old.into_iter().zip(0..) {
-            put(number, &mut items);
-            let from = Locus::PassItem { buffer, pass: place, item: number };
-            if self.left_out(from) {
-                continue;
+    ) -> Vec<Pass> {
+        let alone = pass.attachments_at().is_some();
+        let old = std::mem::take(&mut pass.items);
+        let from = |number| Locus::PassItem { buffer, pass: place, item: number };
+        let stays = |number: &u32| !self.left_out(from(*number));
+        let mut parts = vec![pass];
+        let mut keep = |parts: &mut Vec<Pass>, item: PassItem, from: Option<Locus>, again: bool| {
+            let pass = now + parts.len() as u32 - 1;
+            let Some(part) = parts.last_mut() else { return };
+            let to = Locus::PassItem { buffer, pass, item: part.items.len() as u32 };
+            match from {
+                Some(from) if again => moved.share(from, to),
+                Some(from) => moved.note(from, to),
+                None => {}
             }
-            moved.note(from, Locus::PassItem { buffer, pass: now, item: items.len() as u32 });
-            items.push(self.instead.get(&from).map_or(item, |instead| (*instead).clone()));
+            part.items.push(item);
+        };
+        for number in 0..=old.len() as u32 {
+            let added = self.pass_items.get(&(buffer, place, number)).into_iter().flatten();
+            let (held, others) = added.copied().partition::<Vec<&PassItem>, _>(|item| holds(item));
+            // Attachments without draws stand behind what holds the pass; elsewhere nothing is to be gained by a chain.
+            let is_split = self.breaks.contains(&(buffer, place, number));
+            let (first, second) = if alone && !is_split { (held, others) } else { (others, held) };
+            first.into_iter().for_each(|item| keep(&mut parts, item.clone(), None, false));
+            if is_split {
+                for (item, other) in
+                    once(&old, number..old.len() as u32, is_update).filter(|own| stays(&own.1))
+                {
+                    keep(&mut parts, item.clone(), Some(from(other)), true);
+                }
+                split(&mut parts);
+                for (item, other) in once(&old, 0..number, is_kept).filter(|own| stays(&own.1)) {
+                    keep(&mut parts, item.clone(), Some(from(other)), true);
+                }
+            }
+            second.into_iter().for_each(|item| keep(&mut parts, item.clone(), None, false));
+            if let Some(item) = old.get(number as usize).filter(|_| stays(&number)) {
+                let item = self.instead.get(&from(number)).copied().unwrap_or(item).clone();
+                keep(&mut parts, item, Some(from(number)), false);
+            }
         }
-        put(count, &mut items);
-        items
+        parts
     }
 
     fn steps(&self, steps: &[Step], old: &mut u32, now: &mut u32, moved: &mut Moved) -> Vec<Step> {
@@ -216,6 +250,51 @@ impl Places<'_> {
             all.extend(after.inspect(|_| *now += 1).map(|step| (*step).clone()));
         }
         all
+    }
+}
+
+/// Ends the last of some passes, and begins another that goes on where it ends.
+fn split(parts: &mut Vec<Pass>) {
+    let Some(first) = parts.last_mut() else { return };
+    let mut second = Pass { label: first.label.clone(), kind: first.kind.clone(), items: Vec::new() };
+    attachments(&mut first.kind).for_each(|own| own.store = StoreAction::Store);
+    attachments(&mut second.kind).for_each(|own| own.load = LoadAction::Load);
+    parts.push(second);
+}
+
+fn attachments(kind: &mut PassKind) -> impl Iterator<Item = &mut Attachment> {
+    let all = match kind {
+        PassKind::Render { color, depth } => Some(color.iter_mut().chain(depth)),
+        PassKind::Compute { .. } | PassKind::Blit => None,
+    };
+    all.into_iter().flatten()
+}
+
+/// Some items of a part of a pass with their numbers, each of equal ones once.
+fn once(
+    items: &[PassItem],
+    range: std::ops::Range<u32>,
+    wanted: fn(&PassItem) -> bool,
+) -> impl Iterator<Item = (&PassItem, u32)> {
+    let start = range.start as usize;
+    let part = items.get(start..range.end as usize).unwrap_or_default();
+    part.iter()
+        .zip(range)
+        .enumerate()
+        .filter(move |(place, (item, _))| wanted(item) && !part[..*place].contains(item))
+        .map(|(_, own)| own)
+}
+
+fn is_update(item: &PassItem) -> bool {
+    matches!(item, PassItem::Synchronization(own) if matches!(own.primitive, Primitive::UpdateFence { .. }))
+}
+
+/// Whether it counts for the rest of its encoder, whatever comes between.
+fn is_kept(item: &PassItem) -> bool {
+    match item {
+        PassItem::UseResource { .. } => true,
+        PassItem::Synchronization(own) => matches!(own.primitive, Primitive::WaitForFence { .. }),
+        PassItem::Command(_) => false,
     }
 }
 

@@ -157,7 +157,8 @@ impl Search<'_> {
 
     /// The work that the first access of a conflict is before, itself included.
     fn reached(&self, chosen: &[Addition], conflict: &Conflict) -> Result<Vec<(Locus, Stage)>, UnknownName> {
-        let (program, moved) = edits(self.problem.program, chosen).applied(self.problem.program);
+        let (program, moved) =
+            edits(self.problem.program, self.problem.order, chosen).applied(self.problem.program);
         let order = Order::of(&program)?;
         let first: Option<NodeId> =
             conflict.moved(|locus| moved.to(locus)).and_then(|conflict| conflict.first.node(&order));

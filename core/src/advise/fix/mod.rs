@@ -8,26 +8,30 @@
 //! | barrier within a pass | 1 |
 //! | fence from one pass to another | 2 |
 //! | consumer or producer barrier | 3 |
-//! | event | 256 |
-//! | shared event | 65 536 |
+//! | a render pass in two | 64 |
+//! | event, or a signal of one | 256 |
+//! | shared event, or a signal of one | 65 536 |
 //! | the CPU waits | 16 777 216 |
 //!
 //! So a queue barrier stands for two fences or more, and nothing that leaves a queue, a device or the GPU is ever spent to
 //! save what does not.
 //!
-//! **Way.** `choose` finds a set that mends, `reduce` leaves out and narrows what it can, and for small programs `exact` finds the
-//! cheapest there is. All of them ask the order engine what a set does. A conflict is ordered in the direction of the
-//! play, which is a legal execution, so nothing that is added can hang.
+//! **Way.** `open` gives waits that hang the signals that they lack, so that all is played; `split` ends render passes that race with their own
+//! fragments; `copies` brings the copies of managed resources together. Then `choose` finds a set that mends, `reduce` leaves out and
+//! narrows what it can, and for small programs `exact` finds the cheapest there is. All of them ask the order engine what a set does. A
+//! conflict is ordered in the direction of the play, which is a legal execution, so nothing that is added can hang.
 //!
-//! **What it cannot mend** is told ([`Left`]): a wait that nothing releases, misuse, a render pass that waits for its own
-//! fragments, copies of managed resources that no call at that place can bring together.
+//! **What it cannot mend** is told ([`Left`]): a CPU that waits for what it commits later, misuse, copies of managed resources that no
+//! call at that place can bring together.
 mod addition;
 mod choose;
 mod copies;
 mod edits;
 mod exact;
+mod open;
 mod problem;
 mod reduce;
+mod split;
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,8 +45,8 @@ use crate::program::{
     ResourceIndex, Step, UnknownName,
 };
 use crate::validate::conflicts::{Conflict, Conflicts};
-use crate::validate::{Finding, Kind, Managed, Severity, Spot, validate_order};
-use addition::{Addition, edits};
+use crate::validate::{Finding, Kind, Managed, Severity, Spot, StuckReason, validate_order};
+use addition::{Addition, EVENT, SPLIT, edits};
 use edits::Edits;
 pub(super) use problem::{Problem, Relation};
 
@@ -63,7 +67,7 @@ pub struct Fixed {
 /// Something that was added, and what for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repair {
-    /// How far it reaches; nothing for what brings copies of a managed resource together.
+    /// How far it reaches; nothing for what brings copies of a managed resource together, and for a pass that becomes two.
     pub scope: Option<Scope>,
     /// What it costs.
     pub cost: (u64, u32),
@@ -91,17 +95,17 @@ pub struct Left {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LeftReason {
-    /// A wait that nothing releases lacks a signal, not order.
-    Stuck,
+    /// The CPU waits for the end of a command buffer that nothing commits.
+    NeverCommitted,
+    /// The CPU waits for the end of a command buffer whose commit stands behind that very wait, or behind another such.
+    CommittedBehind,
     /// A call that Metal does not allow has to go.
     Misuse,
-    /// A render pass cannot wait for its own fragments: the second command has to go to a later pass.
-    WithinRenderPass,
     /// The CPU writes after the commit, so that nothing publishes in time.
     PublishedTooLate,
     /// Explicit queues have no call that brings a managed resource back.
     NoSynchronize,
-    /// A wait of the program keeps every order from being made.
+    /// Nothing was found that orders it.
     Blocked,
 }
 
@@ -163,8 +167,12 @@ impl Fixed {
 /// The program names something that it does not declare.
 pub fn fix(program: &Program) -> Result<Fixed, UnknownName> {
     let mut fixing = Fixing::of(program)?;
+    fixing.open()?;
     for _ in 0..ROUNDS {
         let order = Order::of(&fixing.program)?;
+        if fixing.split(&order) {
+            continue;
+        }
         let findings = validate_order(&fixing.program, &order);
         let copies = copies::missing(&fixing.program, &order, &findings);
         if !copies.insertions.is_empty() {
@@ -233,7 +241,7 @@ pub struct Remedies<'a> {
 
 impl core::fmt::Debug for Remedies<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Remedies").field("conflicts", &self.problem.broken.len()).finish_non_exhaustive()
+        f.debug_struct("Remedies").field("places", &self.by_places.len()).finish_non_exhaustive()
     }
 }
 
@@ -241,11 +249,13 @@ impl<'a> Remedies<'a> {
     /// Looks at all errors of a program. `order` must be the program's own.
     pub fn of(program: &'a Program, order: &'a Order) -> Self {
         let conflicts = Conflicts::of(program, order, &HashSet::new());
-        let problem = Problem::of(program, order, conflicts.racing.into_iter().chain(conflicts.stale));
+        let problem = Problem::of(program, order, core::iter::empty());
         let mut by_places: HashMap<(Spot, Spot), Vec<Conflict>> = HashMap::new();
-        for conflict in &problem.broken {
-            let places = (Spot::from(conflict.first.locus), Spot::from(conflict.second.locus));
-            by_places.entry(places).or_default().push(conflict.clone());
+        for conflict in conflicts.racing.into_iter().chain(conflicts.stale) {
+            if problem.relation(&conflict).is_some() {
+                let places = (Spot::from(conflict.first.locus), Spot::from(conflict.second.locus));
+                by_places.entry(places).or_default().push(conflict);
+            }
         }
         Self { problem, by_places }
     }
@@ -260,18 +270,26 @@ impl<'a> Remedies<'a> {
         let all = self.by_places.get(&(finding.first?, finding.second?))?;
         let own: Vec<Conflict> = all.iter().filter(|conflict| is_of(conflict, finding)).cloned().collect();
         let addition = self.smallest(&own)?;
-        let edits = edits(program, core::slice::from_ref(&addition));
+        let edits = edits(program, order, core::slice::from_ref(&addition));
         Some(repair(program, &edits, 0, Some(&addition), own.iter().map(mended).collect()))
     }
 
     /// The scopes of the smallest primitives that mend the conflicts on a resource, each by itself.
     pub(crate) fn scopes(&self, resource: ResourceIndex) -> Vec<Scope> {
-        let own = self.problem.broken.iter().filter(|conflict| conflict.resources.contains(&resource));
+        let own = self.by_places.values().flatten().filter(|conflict| conflict.resources.contains(&resource));
         own.filter_map(|conflict| Some(self.smallest(core::slice::from_ref(conflict))?.scope())).collect()
     }
 
     /// One primitive that orders all of some conflicts, which are between the same two places.
     fn smallest(&self, conflicts: &[Conflict]) -> Option<Addition> {
+        let within = conflicts.iter().find(|conflict| self.problem.needs_split(conflict));
+        if let Some((conflict, Relation::Pass(first, second))) =
+            within.and_then(|conflict| Some((conflict, self.problem.relation(conflict)?)))
+        {
+            let (after, before) = self.problem.stages(conflict);
+            let pass = (first.buffer, first.pass);
+            return Some(Addition::Split { pass, at: second.in_front, after, before });
+        }
         let first = choose::choose(&self.problem, conflicts).into_iter().next()?;
         Some(reduce::closer(&self.problem, &first, conflicts).unwrap_or(first))
     }
@@ -360,6 +378,34 @@ impl Fixing {
         self.program = program;
     }
 
+    /// Gives waits that hang the signals that they lack.
+    fn open(&mut self) -> Result<(), UnknownName> {
+        let signals = open::signals(&self.program)?;
+        let edits = open::edits(&signals);
+        for (signal, number) in signals.iter().zip(0..) {
+            let scope = if signal.cost == EVENT { Scope::Event } else { Scope::SharedEvent };
+            let own = repair(&self.program, &edits, number, None, Vec::new());
+            self.repairs.push(Repair { scope: Some(scope), cost: (signal.cost, 0), ..own });
+        }
+        self.apply(&edits);
+        Ok(())
+    }
+
+    /// Splits render passes that race with their own fragments; `false` where there is none.
+    fn split(&mut self, order: &Order) -> bool {
+        let ends = split::ends(&self.program, order);
+        let edits = split::edits(&ends);
+        for (end, number) in ends.iter().zip(0..) {
+            let origin = |locus: Locus| self.origins.get(&locus).copied();
+            let mends = end.between.iter().filter_map(|conflict| conflict.moved(origin));
+            let mends = mends.map(|conflict| mended(&conflict)).collect();
+            let own = repair(&self.program, &edits, number, None, mends);
+            self.repairs.push(Repair { cost: (SPLIT, 0), ..own });
+        }
+        self.apply(&edits);
+        !ends.is_empty()
+    }
+
     /// Brings copies together.
     fn bring(&mut self, edits: &Edits) {
         let mut numbers: Vec<usize> = edits.insertions.iter().map(|(number, _)| *number).collect();
@@ -379,7 +425,7 @@ impl Fixing {
         if additions.is_empty() {
             return Ok(false);
         }
-        let edits = edits(&program, &additions);
+        let edits = edits(&program, order, &additions);
         for (addition, number) in additions.iter().zip(0..) {
             let needed = reduce::depends(&problem, &additions, number)?;
             let origin = |locus: Locus| self.origins.get(&locus).copied();
@@ -412,7 +458,7 @@ impl Fixing {
         let mut left = Vec::new();
         for finding in validate_order(&self.program, &order) {
             if finding.severity() == Severity::Error {
-                let reason = left_for(&self.program, &order, &finding);
+                let reason = left_for(&finding);
                 left.push(Left { finding, reason });
             }
         }
@@ -451,20 +497,15 @@ fn additions(problem: &mut Problem<'_>) -> Result<Vec<Addition>, UnknownName> {
 }
 
 /// Why an error stays.
-fn left_for(program: &Program, order: &Order, finding: &Finding) -> LeftReason {
+fn left_for(finding: &Finding) -> LeftReason {
     match &finding.kind {
-        Kind::Stuck(_) => LeftReason::Stuck,
+        Kind::Stuck(stuck) => match stuck.reason {
+            StuckReason::NeverCommitted(_) => LeftReason::NeverCommitted,
+            _ => LeftReason::CommittedBehind,
+        },
         Kind::Managed(Managed::NotPublished) => LeftReason::PublishedTooLate,
         Kind::Managed(Managed::NotSynchronized) => LeftReason::NoSynchronize,
-        Kind::Race(_) | Kind::Stale(_) => {
-            let conflicts = Conflicts::of(program, order, &HashSet::new());
-            let mut own = conflicts.racing.iter().chain(&conflicts.stale).filter(|own| is_of(own, finding));
-            let problem = Problem::of(program, order, core::iter::empty());
-            let within = own.any(|own| {
-                matches!(problem.relation(own), Some(Relation::Pass(..))) && !problem.can_be_ordered(own)
-            });
-            if within { LeftReason::WithinRenderPass } else { LeftReason::Blocked }
-        }
+        Kind::Race(_) | Kind::Stale(_) => LeftReason::Blocked,
         _ => LeftReason::Misuse,
     }
 }

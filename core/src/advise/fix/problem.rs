@@ -68,16 +68,16 @@ impl<'a> Problem<'a> {
         })
     }
 
-    /// A render pass cannot wait for its own fragments.
+    /// Whether synchronization orders a conflict.
     pub(in crate::advise) fn can_be_ordered(&self, conflict: &Conflict) -> bool {
-        match self.relation(conflict) {
-            Some(Relation::Pass(first, second)) => {
-                let late = matches!(conflict.first.stage, Some(Stage::Fragment | Stage::Tile));
-                !late && first.behind <= second.in_front
-            }
-            Some(_) => true,
-            None => false,
-        }
+        self.relation(conflict).is_some() && !self.needs_split(conflict)
+    }
+
+    /// Whether a render pass would have to wait for its own fragments, and no barrier that does so already needs only to show them.
+    pub(in crate::advise) fn needs_split(&self, conflict: &Conflict) -> bool {
+        matches!(self.relation(conflict), Some(Relation::Pass(..)))
+            && matches!(conflict.first.stage, Some(Stage::Fragment | Stage::Tile))
+            && (!conflict.is_ordered(self.order) || self.hiding(conflict).is_empty())
     }
 
     /// The conflicts that stay broken with these additions; all of them where a wait would hang.
@@ -85,7 +85,7 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// The program names something that it does not declare.
     pub(in crate::advise) fn rest(&self, additions: &[Addition]) -> Result<Vec<Conflict>, UnknownName> {
-        let (program, moved) = edits(self.program, additions).applied(self.program);
+        let (program, moved) = edits(self.program, self.order, additions).applied(self.program);
         let order = Order::of(&program)?;
         if order.stuck().len() > self.stuck {
             return Ok(self.broken.clone());
@@ -99,7 +99,7 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// The program names something that it does not declare.
     pub(in crate::advise) fn is_mended(&self, additions: &[Addition]) -> Result<bool, UnknownName> {
-        let (program, moved) = edits(self.program, additions).applied(self.program);
+        let (program, moved) = edits(self.program, self.order, additions).applied(self.program);
         let order = Order::of(&program)?;
         Ok(order.stuck().len() <= self.stuck
             && self.broken.iter().all(|conflict| self.is_kept(conflict, &moved, &order)))

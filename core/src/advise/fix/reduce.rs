@@ -125,6 +125,7 @@ pub(super) fn closer(problem: &Problem<'_>, addition: &Addition, needed: &[Confl
             *from = (last.buffer, last.pass);
         }
         Addition::Show { .. }
+        | Addition::Split { .. }
         | Addition::Completion { .. }
         | Addition::Watch { .. }
         | Addition::Release { .. }
