@@ -1,5 +1,6 @@
 //! Three frames in flight by a counting semaphore, as Metal 3's samples do it: the CPU takes a place for each frame, and the completed
-//! handler of its command buffer gives it back. `triple_buffering` does the same with a shared event.
+//! handler of its command buffer gives it back. `triple_buffering` does the same with a shared event,
+//! and `frames` leaves both to a ring that cannot be used wrongly.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;

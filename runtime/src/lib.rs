@@ -77,9 +77,9 @@ pub use crate::api::{
     BufferReadGuard, BufferWriteGuard, CommandAllocator, CommandBuffer, CommandBufferDescriptor,
     CommandBufferEncoderInfo, CommandBufferStatus, CommandEncoderErrorState, CommandQueue,
     CommandQueueDescriptor, Commit, CommitFeedback, CommitOptions, CompareFunction, ComputeCommandEncoder,
-    ComputePipelineState, CpuCacheMode, CpuOptions, Device, DispatchType, Event, Fence, Filter,
-    HazardTrackingMode, Heap, HeapDescriptor, HeapKind, Library, MipFilter, Obstacle, PassKind,
-    PendingSignal, PixelFormat, PurgeableState, Region, Resource, ResourceOptions, ResourceUsage,
+    ComputePipelineState, CpuCacheMode, CpuOptions, Device, DispatchType, Event, Fence, Filter, Frame,
+    FrameWork, Frames, HazardTrackingMode, Heap, HeapDescriptor, HeapKind, Library, MipFilter, Obstacle,
+    PassKind, PendingSignal, PixelFormat, PurgeableState, Region, Resource, ResourceOptions, ResourceUsage,
     SamplerDescriptor, SamplerState, Schedule, SharedEvent, SizeAndAlign, StorageMode, StuckWait, Texture,
     TextureDescriptor, TextureKind, TexturePlace, TextureReadGuard, TextureUsage, TextureWriteGuard,
 };

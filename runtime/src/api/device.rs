@@ -298,7 +298,6 @@ impl Device {
     /// # Ok::<(), fencepost::Error>(())
     /// ```
     #[doc(alias = "newBufferWithBytesNoCopy")]
-    #[doc(alias = "newRemoteBufferViewForDevice")]
     pub fn new_buffer_sharing(
         &self,
         source: &Buffer,
@@ -314,7 +313,6 @@ impl Device {
     /// # Errors
     /// A source on a heap or a view; a device that cannot reach its memory.
     #[doc(alias = "newTextureWithDescriptor:iosurface:plane:")]
-    #[doc(alias = "newRemoteTextureViewForDevice")]
     pub fn new_texture_sharing(&self, source: &Texture, mode: HazardTrackingMode) -> Result<Texture, Error> {
         Texture::sharing(&self.shared, source, mode)
     }

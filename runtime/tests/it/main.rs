@@ -8,6 +8,7 @@ mod events_release;
 mod events_sharing;
 mod events_waiters;
 mod faults;
+mod frames;
 mod guards;
 mod liveness;
 mod managed;

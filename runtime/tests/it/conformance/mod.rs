@@ -3,6 +3,7 @@
 //! Every case is a program. A right one has its pairs in the engine's order, and leaves the expected values in every adversarial schedule
 //! that is tried; a wrong one, which differs by a single edge, has its pair unordered in the engine, and some schedule leaves
 //! something else. So the engine's word and the device's behaviour hold each other to account.
+mod connected_gpus;
 mod consumer;
 mod event;
 mod fence;
