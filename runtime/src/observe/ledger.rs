@@ -45,6 +45,8 @@ pub(crate) trait Declare {
 #[derive(Debug)]
 struct KnownResource {
     index: ResourceIndex,
+    /// Where its memory is known, unless it is on a heap.
+    memory: Option<usize>,
     /// Where its bytes start in what is declared: what sees memory of another resource is declared from that memory's first byte on.
     shift: u64,
     is_texture: bool,
@@ -180,15 +182,16 @@ impl Ledger {
             placement,
         };
         let index = declare.resource(declaration);
-        if !on_heap {
-            let memory = self.allocations.entry(address(allocation)).or_insert_with(|| KnownMemory {
+        let memory = (!on_heap).then(|| address(allocation));
+        if let Some(address) = memory {
+            let memory = self.allocations.entry(address).or_insert_with(|| KnownMemory {
                 allocation: Arc::downgrade(allocation),
                 resources: SmallVec::new(),
             });
             memory.resources.push(index);
         }
         let is_texture = matches!(body, Body::Texture(_));
-        self.resources.insert(key, KnownResource { index, shift, is_texture });
+        self.resources.insert(key, KnownResource { index, memory, shift, is_texture });
         index
     }
 
@@ -216,7 +219,7 @@ impl Ledger {
 
     /// A part of a resource that is declared.
     pub(super) fn part_of(&self, device: DeviceIndex, resource: ResourceId, extent: &Extent) -> Option<Part> {
-        let KnownResource { index, shift, is_texture } = self.resources.get(&(device, resource))?;
+        let KnownResource { index, shift, is_texture, .. } = self.resources.get(&(device, resource))?;
         let extent = match extent {
             // Where a texel lies among its words is the device's affair.
             Extent::Bytes(_) if *is_texture => Extent::Whole,
@@ -272,7 +275,8 @@ impl Ledger {
             placement,
         };
         let index = declare.resource(declaration);
-        self.resources.insert((device, whole), KnownResource { index, shift: 0, is_texture: false });
+        let known = KnownResource { index, memory: None, shift: 0, is_texture: false };
+        self.resources.insert((device, whole), known);
     }
 
     fn fence(&mut self, declare: &mut impl Declare, device: DeviceIndex, fence: &FenceBody) -> FenceIndex {
@@ -300,6 +304,20 @@ impl Ledger {
         self.events.insert(key, KnownEvent { index, body: Arc::downgrade(body), reached: 0 });
         let before = body.promised();
         (index, (before > 0).then_some(before))
+    }
+
+    /// The events that somebody may see, with their values now, in the order of their indices.
+    pub(super) fn seen(&self, by: fn(&EventBody) -> bool) -> Vec<(EventIndex, u64)> {
+        let bodies = self.events.values().filter_map(|known| Some((known.index, known.body.upgrade()?)));
+        let values = bodies.filter(|(_, body)| by(body)).map(|(index, body)| (index, body.value_now()));
+        let mut seen: Vec<_> = values.filter(|(_, value)| *value > 0).collect();
+        seen.sort_unstable();
+        seen
+    }
+
+    /// A name for a command buffer that stands for what was before.
+    pub(super) fn earlier_name(&mut self) -> String {
+        self.buffer_names.label("earlier", "command-buffer")
     }
 
     /// Notes that the CPU has learnt of a value; false where it knew of one as large.
@@ -400,9 +418,10 @@ impl Ledger {
                 }
             }
             Gone::Resource(id) => {
-                if let Some(KnownResource { index, .. }) = self.resources.remove(&(device, id)) {
-                    if D::FORGETS {
-                        self.allocations.values_mut().for_each(|memory| memory.forget(index));
+                if let Some(KnownResource { index, memory, .. }) = self.resources.remove(&(device, id)) {
+                    let memory = memory.filter(|_| D::FORGETS);
+                    if let Some(memory) = memory.and_then(|memory| self.allocations.get_mut(&memory)) {
+                        memory.forget(index);
                     }
                     declare.resource_gone(index);
                 }

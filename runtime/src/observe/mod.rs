@@ -10,6 +10,7 @@
 //!
 //! Lock order: a turn, then whatever the submission locks. So nothing below the submission's lock may ask for a turn; objects that go,
 //! which may happen there, only leave a note.
+mod follow;
 mod ledger;
 mod names;
 mod open;
@@ -31,6 +32,7 @@ use crate::record::{BufferBody, Recording, TextureBody};
 use crate::signal::EventBody;
 use crate::submit::CommandBufferState;
 
+pub(crate) use follow::Follow;
 pub(crate) use ledger::{Declare, Ledger};
 pub(crate) use translate::Sites;
 
@@ -107,6 +109,10 @@ pub(crate) trait Watcher: Send + Sync + std::fmt::Debug {
     }
     /// What was judged was not committed.
     fn undo(&self) {}
+    /// Another process has raised a shared event. Told before anything here can come of it.
+    fn outside(&self, event: &Arc<EventBody>, value: u64);
+    /// Watchers of several devices that are one answer alike: an event that they share is told to one of them.
+    fn identity(&self) -> usize;
     /// An object of the device is gone.
     fn gone(&self, device: DeviceIndex, gone: Gone);
     /// A turn is over: no lock is held.
@@ -230,25 +236,39 @@ impl Watches {
     #[inline]
     pub(crate) fn tell(&self, happening: Happening<'_>, site: Site) {
         if WATCHED.load(Ordering::Relaxed) > 0 {
-            self.tell_all(happening, site);
+            self.each_once(Some(&happening), |watcher, device| watcher.tell(device, happening, site));
         }
     }
 
+    /// Tells each watcher once that another process has raised the event.
+    #[inline]
+    pub(crate) fn outside(&self, event: &Arc<EventBody>, value: u64) {
+        if WATCHED.load(Ordering::Relaxed) > 0 {
+            self.each_once(None, |watcher, _| watcher.outside(event, value));
+        }
+    }
+
+    /// All devices have their turn at once: so what one of them is about to tell has been told.
     #[cold]
-    fn tell_all(&self, happening: Happening<'_>, site: Site) {
+    fn each_once(&self, happening: Option<&Happening<'_>>, mut tell: impl FnMut(&dyn Watcher, DeviceIndex)) {
         let on = |watch: &Weak<Watch>| watch.upgrade().filter(|watch| watch.is_on());
-        let watches: SmallVec<[Arc<Watch>; 2]> = self.0.lock().iter().filter_map(on).collect();
-        let mut told: SmallVec<[Arc<dyn Watcher>; 2]> = SmallVec::new();
-        for watch in &watches {
-            let Some(mut turn) = watch.turn() else { continue };
-            turn.note(&happening);
-            for (watcher, device) in turn.watchers() {
-                if !told.iter().any(|known| Arc::ptr_eq(known, watcher)) {
-                    watcher.tell(*device, happening, site);
-                    told.push(Arc::clone(watcher));
-                }
+        let mut watches: SmallVec<[Arc<Watch>; 2]> = self.0.lock().iter().filter_map(on).collect();
+        // Whoever takes several turns takes them in the same order.
+        watches.sort_unstable_by_key(|watch| Arc::as_ptr(watch).addr());
+        let mut turns: SmallVec<[Turn<'_>; 2]> = watches.iter().filter_map(|watch| watch.turn()).collect();
+        if let Some(happening) = happening {
+            turns.iter_mut().for_each(|turn| turn.note(happening));
+        }
+        let mut told: SmallVec<[usize; 2]> = SmallVec::new();
+        for (watcher, device) in turns.iter().flat_map(Turn::watchers) {
+            let identity = watcher.identity();
+            if !told.contains(&identity) {
+                tell(&**watcher, *device);
+                told.push(identity);
             }
         }
+        let watchers: SmallVec<[Arc<dyn Watcher>; 2]> = turns.iter_mut().flat_map(Turn::end).collect();
+        watchers.iter().for_each(|watcher| watcher.after());
     }
 }
 
@@ -301,13 +321,17 @@ impl Turn<'_> {
     fn watchers(&self) -> &[(Arc<dyn Watcher>, DeviceIndex)] {
         self.inner.as_ref().map_or(&[], |inner| &inner.watchers)
     }
+
+    /// Others may tell again. Who has been told.
+    fn end(&mut self) -> SmallVec<[Arc<dyn Watcher>; 2]> {
+        let watchers = self.watchers().iter().map(|(watcher, _)| Arc::clone(watcher)).collect();
+        self.inner = None;
+        watchers
+    }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let watchers: SmallVec<[Arc<dyn Watcher>; 2]> =
-            self.watchers().iter().map(|(watcher, _)| Arc::clone(watcher)).collect();
-        self.inner = None;
-        watchers.iter().for_each(|watcher| watcher.after());
+        self.end().iter().for_each(|watcher| watcher.after());
     }
 }

@@ -164,6 +164,11 @@ impl EventBody {
         self.shared
     }
 
+    /// Whether another process may have it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.outside.is_open()
+    }
+
     /// The value now, or the largest that a signal in flight will raise it to.
     pub(crate) fn promised(&self) -> u64 {
         let promised = self.table.lock().promises.largest();

@@ -92,6 +92,10 @@ impl EventBody {
         if let Some(counter) = self.outside().counter() {
             let value = counter.value();
             if value > self.value_now() {
+                // Before anything here can come of it.
+                if let Some(event) = self.weak().upgrade() {
+                    self.watches().outside(&event, value);
+                }
                 self.raise(value);
             }
         }

@@ -25,6 +25,7 @@ use crate::Error;
 use crate::api::QueueShared;
 use crate::error::ValidationError;
 use crate::observe::{Gone, Group, Happening, Site, Watch, Watcher};
+use crate::signal::EventBody;
 
 pub use finding::{Finding, Place, Severity};
 pub use mode::Validation;
@@ -133,6 +134,15 @@ impl Watcher for Validator {
         if self.denies {
             self.feed.lock().undo();
         }
+    }
+
+    fn outside(&self, event: &Arc<EventBody>, value: u64) {
+        let found = self.feed.lock().outside(event, value);
+        self.note(found);
+    }
+
+    fn identity(&self) -> usize {
+        Arc::as_ptr(&self.feed).addr()
     }
 
     fn gone(&self, device: DeviceIndex, gone: Gone) {

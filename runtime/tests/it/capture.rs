@@ -181,6 +181,43 @@ fn a_capture_that_starts_late_knows_what_was_raised_before() {
     );
 }
 
+/// The scenario X16, captured: what the other process raises is there, behind what it had seen.
+#[test]
+fn another_process_is_a_thread_of_the_program() {
+    const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+    let device = Device::cpu();
+    let queue = device.new_command_queue();
+    let numbers = device.new_buffer(64, ResourceOptions::SHARED.untracked()).expect("a buffer");
+    let [written, delivered] = [device.new_shared_event(), device.new_shared_event()];
+    let elsewhere = |event: &fencepost::SharedEvent| {
+        let handle = event.handle().expect("a handle");
+        Device::cpu().shared_event_from_handle(handle).expect("the same event")
+    };
+    let (seen, answer) = (elsewhere(&written), elsewhere(&delivered));
+    let capture = queue.record();
+    for turn in 1..=3u64 {
+        let work = queue.command_buffer();
+        work.encode_wait_for_event(&delivered, turn - 1).expect("a wait");
+        let mut blit = work.blit_command_encoder().expect("an encoder");
+        blit.fill_buffer(&numbers, .., turn as u8).expect("a fill");
+        blit.end_encoding();
+        work.encode_signal_event(&written, turn).expect("a signal");
+        work.commit().expect("a commit");
+        assert!(seen.wait_until_signaled_value(turn, LONG));
+        answer.set_signaled_value(turn);
+    }
+    assert!(delivered.wait_until_signaled_value(3, LONG));
+    let program = capture.finish();
+    let text = capture::print(&program).expect("a text");
+    assert_eq!(fencepost_format::parse("captured", &text).expect("a program").program, program);
+    assert_eq!(validate(&program).expect("names"), [], "{text}");
+    assert!(has_threads(&program), "{text}");
+    // Without that thread nothing is between the fills, and the waits never end.
+    let mut alone = program.clone();
+    alone.steps.retain(|step| !matches!(step, Step::Thread { .. }));
+    assert!(!Order::of(&alone).expect("names").stuck().is_empty(), "{text}");
+}
+
 #[test]
 fn labels_are_any_text_and_come_through() {
     let device = Device::cpu();

@@ -8,7 +8,8 @@ use std::time::Duration;
 use fencepost::replay::{Options, Replay};
 use fencepost::validation::{Finding, Place, Severity};
 use fencepost::{
-    Buffer, CommandBuffer, CpuOptions, Device, ErrorKind, ResourceOptions, Stages, Validation, Visibility,
+    Buffer, CommandBuffer, CpuOptions, Device, ErrorKind, ResourceOptions, SharedEvent, Stages, Validation,
+    Visibility,
 };
 use fencepost_core::Order;
 use fencepost_core::program::{Locus, Program};
@@ -287,6 +288,78 @@ fn devices_see_what_orders_them() {
     queues[0].commit(&[&fill(3)]).expect("a commit");
     queues[1].commit(&[&fill(4)]).expect("a commit").wait_until_completed().expect("an end");
     assert_eq!(taken(&found).len(), 1);
+}
+
+/// An event of ours as another process has it.
+fn elsewhere(event: &SharedEvent) -> SharedEvent {
+    let off = CpuOptions { validation: Some(Validation::Off), ..CpuOptions::default() };
+    let handle = event.handle().expect("a handle");
+    Device::cpu_with(off).shared_event_from_handle(handle).expect("the same event")
+}
+
+/// The scenario X16, turn after turn: first the CPU waits for the other process, then the queue does.
+#[test]
+fn what_another_process_keeps_apart_does_not_race() {
+    const LONG: Duration = Duration::from_secs(60);
+    let (device, found) = device(Validation::Deny);
+    let numbers = buffer(&device, "numbers");
+    let queue = device.new_command_queue();
+    let [written, delivered] = [device.new_shared_event(), device.new_shared_event()];
+    let (seen, answer) = (elsewhere(&written), elsewhere(&delivered));
+    let other = std::thread::spawn(move || {
+        for turn in 1..=40 {
+            assert!(seen.wait_until_signaled_value(turn, LONG));
+            answer.set_signaled_value(turn);
+        }
+    });
+    for turn in 1..=40u64 {
+        let work = queue.command_buffer();
+        if turn <= 20 {
+            assert!(delivered.wait_until_signaled_value(turn - 1, LONG));
+        } else {
+            work.encode_wait_for_event(&delivered, turn - 1).expect("a wait");
+        }
+        let mut blit = work.blit_command_encoder().expect("an encoder");
+        blit.fill_buffer(&numbers, .., turn as u8).expect("a fill");
+        blit.end_encoding();
+        work.encode_signal_event(&written, turn).expect("a signal");
+        work.commit().expect("the other process is in between");
+    }
+    assert!(delivered.wait_until_signaled_value(40, LONG));
+    other.join().expect("no panic");
+    assert_eq!(numbers.read::<u8>(..1).expect("it has ended"), [40]);
+    let found = taken(&found);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The twin of X16: the other process has raised what is asked of it, and seen nothing before.
+#[test]
+fn what_another_process_cannot_have_seen_is_not_before_it() {
+    let (device, found) = device(Validation::Report);
+    let numbers = buffer(&device, "numbers");
+    let queues = [device.new_command_queue(), device.new_command_queue()];
+    let [written, delivered, gate] = [(); 3].map(|()| device.new_shared_event());
+    let (_seen, answer) = (elsewhere(&written), elsewhere(&delivered));
+    let fill = |queue: usize, wait: (&SharedEvent, u64)| {
+        let work = queues[queue].command_buffer();
+        work.encode_wait_for_event(wait.0, wait.1).expect("a wait");
+        let mut blit = work.blit_command_encoder().expect("an encoder");
+        blit.fill_buffer(&numbers, .., 1).expect("a fill");
+        blit.end_encoding();
+        work.encode_signal_event(&written, 1).expect("a signal");
+        work.commit().expect("a commit");
+        work
+    };
+    let held = fill(0, (&gate, 1));
+    answer.set_signaled_value(1);
+    assert!(delivered.wait_until_signaled_value(1, Duration::from_secs(60)));
+    let released = fill(1, (&delivered, 1));
+    assert!(taken(&found).is_empty(), "the first has not begun");
+    gate.set_signaled_value(1);
+    [held, released].iter().for_each(|work| work.wait_until_completed().expect("an end"));
+    let found = taken(&found);
+    let races: Vec<_> = found.iter().filter(|finding| finding.code() == "race").collect();
+    assert_eq!((races.len(), races[0].resource()), (1, Some("numbers")), "{found:#?}");
 }
 
 /// Races and stale reads of a program: what they are about, without the names of command buffers.

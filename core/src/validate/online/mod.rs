@@ -281,6 +281,11 @@ impl Online {
         self.machine.is_waiting(thread.0 as usize)
     }
 
+    /// The value that an event has by what was told so far.
+    pub fn value(&self, event: EventIndex) -> u64 {
+        self.machine.value(event)
+    }
+
     /// The application has let go of a queue. What was committed to it goes on.
     pub fn remove_queue(&mut self, queue: QueueIndex) {
         self.queues.remove(queue.0);
