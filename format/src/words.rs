@@ -14,8 +14,12 @@ pub(super) const DEVICE_KINDS: Words<DeviceKind> =
 pub(super) const QUEUE_MODES: Words<QueueMode> =
     &[("explicit", QueueMode::Explicit), ("tracked", QueueMode::Tracked)];
 
-pub(super) const STORAGE_MODES: Words<StorageMode> =
-    &[("private", StorageMode::Private), ("shared", StorageMode::Shared), ("managed", StorageMode::Managed)];
+pub(super) const STORAGE_MODES: Words<StorageMode> = &[
+    ("private", StorageMode::Private),
+    ("shared", StorageMode::Shared),
+    ("managed", StorageMode::Managed),
+    ("memoryless", StorageMode::Memoryless),
+];
 
 pub(super) const HEAP_STORAGE_MODES: Words<StorageMode> =
     &[("private", StorageMode::Private), ("shared", StorageMode::Shared)];

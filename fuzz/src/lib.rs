@@ -4,7 +4,8 @@
 //! gives the same kernel, a shorter or smaller list gives a smaller kernel, and every list gives a valid one. So a failing kernel
 //! is reduced by editing its choices (`reduce`), and libFuzzer's bytes are choices too.
 //!
-//! [`programs`] has the same for programs: bytes are a text, or the choices that a program is made from.
+//! [`programs`] has the same for programs: bytes are a text, or the choices that a program is made from. `textures` has it for regions of
+//! textures, which a plain model judges.
 
 mod choices;
 #[cfg(feature = "kernels")]
@@ -16,6 +17,8 @@ mod oracle;
 pub mod programs;
 #[cfg(feature = "kernels")]
 mod reduce;
+#[cfg(feature = "kernels")]
+pub mod textures;
 
 pub use choices::{Choices, Span};
 #[cfg(feature = "kernels")]

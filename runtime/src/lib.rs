@@ -73,15 +73,16 @@ pub use fencepost_core::{BarrierScope, QueueMode, Stage, Stages, Visibility};
 pub use fencepost_ipc::{PeerWatch, SharedMemory, Spin};
 
 pub use crate::api::{
-    AddressMode, AnyEvent, BindingIndex, BlitCommandEncoder, Buffer, BufferContents, BufferLayout,
-    BufferReadGuard, BufferWriteGuard, CommandAllocator, CommandBuffer, CommandBufferDescriptor,
-    CommandBufferEncoderInfo, CommandBufferStatus, CommandEncoderErrorState, CommandQueue,
-    CommandQueueDescriptor, Commit, CommitFeedback, CommitOptions, CompareFunction, ComputeCommandEncoder,
-    ComputePipelineState, CpuCacheMode, CpuOptions, Device, DispatchType, Event, Fence, Filter, Frame,
-    FrameWork, Frames, HazardTrackingMode, Heap, HeapDescriptor, HeapKind, Library, MipFilter, Obstacle,
-    PassKind, PendingSignal, PixelFormat, PurgeableState, Region, Resource, ResourceOptions, ResourceUsage,
-    SamplerDescriptor, SamplerState, Schedule, SharedEvent, SizeAndAlign, StorageMode, StuckWait, Texture,
-    TextureDescriptor, TextureKind, TexturePlace, TextureReadGuard, TextureUsage, TextureWriteGuard,
+    AddressMode, Allocation, AnyEvent, BindingIndex, BlitCommandEncoder, Buffer, BufferContents,
+    BufferLayout, BufferReadGuard, BufferWriteGuard, CommandAllocator, CommandBuffer,
+    CommandBufferDescriptor, CommandBufferEncoderInfo, CommandBufferStatus, CommandEncoderErrorState,
+    CommandQueue, CommandQueueDescriptor, Commit, CommitFeedback, CommitOptions, CompareFunction,
+    ComputeCommandEncoder, ComputePipelineState, CpuCacheMode, CpuOptions, Device, DispatchType, Event,
+    Fence, Filter, Frame, FrameWork, Frames, HazardTrackingMode, Heap, HeapDescriptor, HeapKind, Library,
+    MipFilter, Obstacle, PassKind, PendingSignal, PixelFormat, PurgeableState, Region, ResidencySet,
+    ResidencySetDescriptor, Resource, ResourceOptions, ResourceUsage, SamplerDescriptor, SamplerState,
+    Schedule, SharedEvent, SizeAndAlign, StorageMode, StuckWait, Texture, TextureDescriptor, TextureKind,
+    TexturePlace, TextureReadGuard, TextureUsage, TextureWriteGuard,
 };
 #[cfg(target_os = "linux")]
 pub use crate::api::{BufferHandle, SharedEventHandle};
@@ -107,4 +108,5 @@ mod pages {
     page!(Events, "../../docs/manual/events.md");
     page!(CpuSide, "../../docs/manual/cpu-side.md");
     page!(Validation, "../../docs/manual/validation.md");
+    page!(Memory, "../../docs/manual/memory.md");
 }

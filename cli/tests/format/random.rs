@@ -254,7 +254,17 @@ fn work(tape: &mut Tape<'_>, program: &Program, kind: &PassKind) -> Option<Work>
             cost: 1 + tape.below(3) as u32,
             indirect: tape.coin(),
         },
-        _ => Work::Synchronize { resource: ResourceIndex(tape.index(program.resources.len())) },
+        _ => {
+            let resource = ResourceIndex(tape.index(program.resources.len()));
+            let image = match program.resource(resource).shape {
+                Shape::Texture { mips, slices, .. } if tape.coin() => {
+                    let (mip, slice) = (tape.below(mips as usize) as u32, tape.below(slices as usize) as u32);
+                    Extent::Subresources { mips: mip..mip + 1, slices: slice..slice + 1 }
+                }
+                _ => Extent::Whole,
+            };
+            Work::Synchronize { resource, extent: image }
+        }
     })
 }
 

@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
 
     fn cpu(&mut self, node: usize, part: &Part, kind: AccessKind) {
         match self.program.resource(part.resource).storage {
-            StorageMode::Private => {}
+            StorageMode::Private | StorageMode::Memoryless => {}
             StorageMode::Shared => self.add(node, None, kind, part, false),
             StorageMode::Managed => self.add(node, None, kind, part, true),
         }

@@ -132,7 +132,7 @@ fn pass_site(program: &Program, locus: Locus, item: &PassItem) -> Option<Site> {
             (scope, Role::Hold)
         }
         PassItem::Command(command) => match command.work {
-            Work::Synchronize { resource } if is_managed(program, resource) => {
+            Work::Synchronize { resource, .. } if is_managed(program, resource) => {
                 (Scope::IntrapassBarrier, Role::Copies)
             }
             _ => return None,

@@ -115,6 +115,14 @@ impl Explainer<'_> {
             Some(Spot::At(Locus::Step(number))) => self.steps.get(number as usize),
             _ => None,
         };
+        if finding.resource.is_some_and(|resource| self.program.is_memoryless(resource)) {
+            return (
+                format!("{second} asks for memory of {resource}, which is memoryless."),
+                format!(
+                    "Give {resource} storage=private, or use it as an attachment alone, without load=load and store=store."
+                ),
+            );
+        }
         match step {
             Some(Step::Write(_) | Step::Read(_)) => (
                 format!("The CPU reaches into {resource} ({second}), which is private to the GPU."),

@@ -83,7 +83,7 @@ impl Explainer<'_> {
             Inserted::PassItem(PassItem::Synchronization(own)) => self.primitive_line(repair, &own.primitive),
             Inserted::BufferItem(BufferItem::Event(operation)) => self.operation(repair, operation, None),
             Inserted::BufferItem(BufferItem::Pass(Pass { label, items, .. })) => match items.first() {
-                Some(PassItem::Command(Command { label: own, work: Work::Synchronize { resource } })) => {
+                Some(PassItem::Command(Command { label: own, work: Work::Synchronize { resource, .. } })) => {
                     format!("blit {label} {{ synchronize {own} {} }}", self.resource(*resource))
                 }
                 _ => format!("blit {label}"),

@@ -103,7 +103,7 @@ impl PassItem {
                 Work::GenerateMipmaps { texture } | Work::Optimize { texture, .. } => {
                     known("resource", texture.0)
                 }
-                Work::Synchronize { resource } => known("resource", resource.0),
+                Work::Synchronize { resource, .. } => known("resource", resource.0),
                 Work::Dispatch { reads, writes, atomics, .. } => {
                     [reads, writes, atomics].into_iter().try_for_each(|parts| all(parts))
                 }

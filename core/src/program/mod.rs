@@ -11,6 +11,7 @@
 mod builder;
 mod check;
 mod locus;
+mod memoryless;
 mod mipmap;
 mod uses;
 pub mod value;
@@ -136,6 +137,8 @@ pub enum StorageMode {
     Shared,
     /// CPU and GPU, a copy each.
     Managed,
+    /// Nobody: an attachment that lives inside a render pass and has no memory (see [`Program::needs_memory`]).
+    Memoryless,
 }
 
 /// A resource's own wish about tracking.
@@ -430,6 +433,8 @@ pub enum Work {
     Synchronize {
         /// The resource.
         resource: ResourceIndex,
+        /// All of it, or one level of one slice of a texture.
+        extent: Extent,
     },
     /// Changes a texture's layout for the GPU or for the CPU: a write.
     Optimize {

@@ -87,7 +87,9 @@ impl Program {
                     each(&attachment.texture, attachment.access_kind(), Stage::Fragment, true)
                 });
             }
-            Work::Synchronize { resource } => add(&[resource.whole()], AccessKind::Read, Stage::Blit),
+            Work::Synchronize { resource, extent } => {
+                add(&[Part { resource: *resource, extent: extent.clone() }], AccessKind::Read, Stage::Blit);
+            }
             Work::Optimize { texture, .. } => add(&[texture.whole()], AccessKind::ReadWrite, Stage::Blit),
         }
     }

@@ -116,6 +116,8 @@ pub struct Expected {
     pub seen: BTreeMap<(Locus, Stage), Vec<u8>>,
     /// For memories with managed resources: the bytes that the CPU wrote last.
     by_cpu: Vec<Vec<bool>>,
+    /// For each resource, whether it has no memory.
+    memoryless: Vec<bool>,
     /// Queues and threads that still wait at the end: nothing in the document releases them.
     pub waiting: usize,
 }
@@ -132,6 +134,11 @@ impl Expected {
     pub fn by_cpu(&self, resource: ResourceIndex) -> Option<&[bool]> {
         let (memory, start, end) = self.places[resource.index()];
         self.by_cpu[memory].get(start..end)
+    }
+
+    /// Whether a resource has bytes at the end: a memoryless one has none.
+    pub fn has_bytes(&self, resource: ResourceIndex) -> bool {
+        !self.memoryless.get(resource.index()).is_some_and(|memoryless| *memoryless)
     }
 
     /// Words of a resource at the end.
@@ -239,6 +246,8 @@ impl<'a> Machine<'a> {
                 word.copy_from_slice(&init.wrapping_add(i as u32).to_le_bytes());
             }
         }
+        let all = program.resources.iter();
+        let memoryless = all.map(|own| own.storage == StorageMode::Memoryless).collect();
         let mut by_cpu = vec![Vec::new(); memories.len()];
         for (declared, &(memory, ..)) in program.resources.iter().zip(&places) {
             if declared.storage == StorageMode::Managed {
@@ -247,7 +256,7 @@ impl<'a> Machine<'a> {
         }
         Self {
             program,
-            expected: Expected { memories, places, by_cpu, ..Expected::default() },
+            expected: Expected { memories, places, by_cpu, memoryless, ..Expected::default() },
             queues: program.queues.iter().map(|_| VecDeque::new()).collect(),
             reserved: program.queues.iter().map(|_| VecDeque::new()).collect(),
             events: vec![0; program.events.len()],

@@ -480,6 +480,10 @@ fn command_marks(
     // One stage nearly always, and a few accesses of it.
     let mut last: Option<(Stage, Point)> = None;
     program.each_use(pass, command, |part, kind, stage, attached| {
+        // What lives inside a pass meets nothing outside of it.
+        if program.is_memoryless(part.resource) {
+            return;
+        }
         let point = match last {
             Some((of, point)) if of == stage => point,
             _ => {
@@ -506,7 +510,8 @@ fn step_mark(program: &Program, at: &At<'_>, step: &Step, point: Point) -> Optio
     let storage = program.resource(part.resource).storage;
     let managed = storage == StorageMode::Managed;
     let publishes = matches!(step, Step::DidModify(_));
-    if part.extent.is_empty() || storage == StorageMode::Private || (publishes && !managed) {
+    let reached = matches!(storage, StorageMode::Shared | StorageMode::Managed);
+    if part.extent.is_empty() || !reached || (publishes && !managed) {
         return None;
     }
     let mark = at.mark(program, part, kind, None, false, point);

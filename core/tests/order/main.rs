@@ -1,6 +1,7 @@
 //! The order engine against brute force, against the documented scenarios, and over long runs.
 mod advise;
 mod agreement;
+mod aliasing;
 mod crowds;
 mod draw;
 mod engine;

@@ -36,6 +36,18 @@ impl Parser<'_> {
         parts.into_iter().collect()
     }
 
+    /// What an entry names, which is no range of bytes.
+    pub(super) fn whole_or_images(&mut self, entry: &Entry<'_>) -> Option<Part> {
+        let part = self.access(entry)?;
+        if let Extent::Bytes(_) = part.extent {
+            let text = text(&mut self.faults, entry)?.to_owned();
+            let fault = Fault::new(FaultKind::BadAccess { text }, entry.value_span, "a range of bytes");
+            self.faults.add(fault.help("a buffer stands here as a whole, a texture also by mips and slices"));
+            return None;
+        }
+        Some(part)
+    }
+
     /// The resource that an entry names, as a whole.
     pub(super) fn whole_resource(&mut self, entry: &Entry<'_>) -> Option<ResourceIndex> {
         let name = text(&mut self.faults, entry)?;

@@ -38,10 +38,9 @@ impl<'n> Parser<'n> {
             "dispatch" => self.dispatch(&mut fields, false),
             "indirect" => self.dispatch(&mut fields, true),
             "synchronize" => {
-                let resource = fields.argument(&mut self.faults, "a resource", form);
-                resource
-                    .and_then(|entry| self.whole_resource(entry))
-                    .map(|resource| Work::Synchronize { resource })
+                let part = fields.argument(&mut self.faults, "a resource", form);
+                part.and_then(|entry| self.whole_or_images(entry))
+                    .map(|Part { resource, extent }| Work::Synchronize { resource, extent })
             }
             other => {
                 let texture = fields.argument(&mut self.faults, "a texture", form);

@@ -88,9 +88,11 @@ impl Printer<'_> {
             Work::Fill { to, value } => {
                 line.argument(&self.access(to)?).number("value", u64::from(*value));
             }
-            Work::GenerateMipmaps { texture: resource }
-            | Work::Synchronize { resource }
-            | Work::Optimize { texture: resource, .. } => {
+            Work::Synchronize { resource, extent } => {
+                let part = Part { resource: *resource, extent: extent.clone() };
+                line.argument(&self.access(&part)?);
+            }
+            Work::GenerateMipmaps { texture: resource } | Work::Optimize { texture: resource, .. } => {
                 line.argument(self.resource_name(*resource)?);
             }
             Work::Dispatch { reads, writes, atomics, cost, .. } => {

@@ -1,6 +1,6 @@
-//! What cargo-fuzz does with programs, without it: bytes from seeds, the same ones each time.
+//! What cargo-fuzz does with programs and with regions of textures, without it: bytes from seeds, the same ones each time.
 //!
-//! `programs (format|validator|fix) [--start SEED] [--seeds N | --seconds N]`. A seed that breaks a promise ends the run with a panic
+//! `programs (format|validator|fix|textures) [--start SEED] [--seeds N | --seconds N]`. A seed that breaks a promise ends the run with a panic
 //! that shows the program; the last line says which seed it was.
 
 use std::collections::BTreeMap;
@@ -19,8 +19,10 @@ fn main() -> ExitCode {
         Some("format") => programs::format,
         Some("validator") => programs::validator,
         Some("fix") => programs::fix,
+        #[cfg(feature = "kernels")]
+        Some("textures") => fencepost_fuzz::textures::regions,
         _ => {
-            eprintln!("programs (format|validator|fix) [--start SEED] [--seeds N | --seconds N]");
+            eprintln!("programs (format|validator|fix|textures) [--start SEED] [--seeds N | --seconds N]");
             return ExitCode::from(2);
         }
     };

@@ -434,6 +434,19 @@ impl CommandBuffer {
         }
     }
 
+    /// Says that this command buffer needs what is in a set. It changes nothing and keeps nothing, for a device has what it has given out in
+    /// its reach: see [`ResidencySet`](crate::ResidencySet).
+    ///
+    /// # Errors
+    /// A set of another device; a command buffer with an open encoder, or that is not being recorded.
+    #[doc(alias = "useResidencySet:")]
+    #[doc(alias = "useResidencySets:count:")]
+    pub fn use_residency_set(&self, set: &crate::ResidencySet) -> Result<(), Error> {
+        let (theirs, shared) = (&set.shared, &self.shared);
+        shared.device.owns(&theirs.device, || theirs.describe(), || shared.describe())?;
+        self.with_recorder("`use_residency_set`", |_| ())
+    }
+
     /// Names the commands that follow, over encoders too, until the group is popped.
     ///
     /// # Errors

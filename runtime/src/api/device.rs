@@ -15,9 +15,9 @@ use crate::submit::Submission;
 use crate::validation::{self, Validation, Validator};
 use crate::{
     Buffer, CommandBuffer, CommandQueue, CommandQueueDescriptor, ComputePipelineState, CpuOptions, Error,
-    Event, Fence, Function, HazardTrackingMode, HeapDescriptor, Library, Pod, QueueMode, ResourceOptions,
-    SamplerDescriptor, SamplerState, Schedule, SharedEvent, SizeAndAlign, StorageMode, StuckWait, Texture,
-    TextureDescriptor,
+    Event, Fence, Function, HazardTrackingMode, HeapDescriptor, Library, Pod, QueueMode, ResidencySet,
+    ResidencySetDescriptor, ResourceOptions, SamplerDescriptor, SamplerState, Schedule, SharedEvent,
+    SizeAndAlign, StorageMode, StuckWait, Texture, TextureDescriptor,
 };
 
 /// A device: all other objects are made by one, and belong to it.
@@ -366,6 +366,12 @@ impl Device {
     #[doc(alias = "heapTextureSizeAndAlignWithDescriptor")]
     pub fn heap_texture_size_and_align(&self, descriptor: &TextureDescriptor) -> Result<SizeAndAlign, Error> {
         crate::api::texture::size_and_align(&self.shared, descriptor)
+    }
+
+    /// A group of allocations that the GPU is to have in its reach. Here it always has: see [`ResidencySet`].
+    #[doc(alias = "newResidencySetWithDescriptor")]
+    pub fn new_residency_set(&self, descriptor: &ResidencySetDescriptor) -> ResidencySet {
+        ResidencySet::create(&self.shared, descriptor)
     }
 
     /// A fence.

@@ -1,4 +1,4 @@
-//! Managed resources: the CPU's copy, and how the bytes come from one copy to the other (rules 8.3 to 8.5).
+//! Managed resources: the CPU's copy, and how the bytes come from one copy to the other (rules 11.2.1 to 11.2.4).
 //!
 //! ```text
 //!   CPU copy    write ─► did_modify ─► commit ┐                  ┌─► completed ─► read
@@ -10,6 +10,7 @@
 //!
 //! The CPU's copy has a name of its own in the order engine, for the guards alone: the CPU may touch its copy while kernels use theirs,
 //! and only a `synchronize` in flight stands in the way.
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -61,10 +62,9 @@ impl CpuCopy {
     /// Brings what was published to the GPU's copy, whose first byte is at `offset`.
     pub(crate) fn upload(&self, to: &dyn Allocation, offset: u64) {
         let published = std::mem::take(&mut *self.published.lock());
-        for bytes in published.0 {
-            let length = bytes.end - bytes.start;
-            let (from, into) = (self.offset + bytes.start, offset + bytes.start);
-            self.device.backend().copy(&*self.allocation, from, to, into, length);
+        for (start, end) in published.0 {
+            let (from, into) = (self.offset + start, offset + start);
+            self.device.backend().copy(&*self.allocation, from, to, into, end - start);
         }
     }
 }
@@ -76,9 +76,10 @@ impl Drop for CpuCopy {
     }
 }
 
-/// A set of bytes as ranges that neither meet nor touch, in ascending order.
+/// A set of bytes as ranges that neither meet nor touch: starts with their ends. A tree, since rows of a texture and scattered records come
+/// in any order and by the thousand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Intervals(Vec<Range<u64>>);
+pub(crate) struct Intervals(BTreeMap<u64, u64>);
 
 impl Intervals {
     /// Adds bytes; ranges that meet or touch become one.
@@ -86,12 +87,14 @@ impl Intervals {
         if bytes.is_empty() {
             return;
         }
-        let first = self.0.partition_point(|range| range.end < bytes.start);
-        let behind = self.0.partition_point(|range| range.start <= bytes.end);
-        let start = self.0.get(first).filter(|_| first < behind).map_or(bytes.start, |range| range.start);
-        let end = if first < behind { self.0[behind - 1].end } else { bytes.end };
-        let joined = start.min(bytes.start)..end.max(bytes.end);
-        self.0.splice(first..behind, std::iter::once(joined));
+        let (mut first, mut last) = (bytes.start, bytes.end);
+        while let Some((&start, &end)) = self.0.range(..=last).next_back()
+            && end >= first
+        {
+            self.0.remove(&start);
+            (first, last) = (first.min(start), last.max(end));
+        }
+        self.0.insert(first, last);
     }
 }
 
@@ -111,10 +114,10 @@ mod tests {
                 intervals.insert(start as u64..end as u64);
                 bytes[start..end].fill(true);
             }
-            let inside = |byte: u64| intervals.0.iter().any(|range| range.contains(&byte));
+            let inside = |byte: u64| intervals.0.iter().any(|(start, end)| (*start..*end).contains(&byte));
             assert!((0..64).all(|byte| inside(byte) == bytes[byte as usize]), "{intervals:?}");
-            let apart = |pair: &[Range<u64>]| pair[0].end < pair[1].start;
-            assert!(intervals.0.windows(2).all(apart), "{intervals:?}");
+            let ends = intervals.0.values().zip(intervals.0.keys().skip(1));
+            assert!(ends.into_iter().all(|(end, next)| end < next), "{intervals:?}");
         }
     }
 }

@@ -10,10 +10,11 @@ use crate::api::commit::{Commit, CommitOptions};
 use crate::api::device::{DeviceShared, label_or_empty};
 use crate::api::event::{self, AnyEvent};
 use crate::api::label::Label;
+use crate::api::residency_set::QueueSets;
 use crate::error::EncodeError;
 use crate::observe::{Gone, Happening};
 use crate::submit::MAX_UNCOMPLETED;
-use crate::{CommandBuffer, CommandBufferDescriptor, Device, Error, QueueMode};
+use crate::{CommandBuffer, CommandBufferDescriptor, Device, Error, QueueMode, ResidencySet};
 
 /// Takes command buffers and runs them.
 ///
@@ -60,6 +61,7 @@ pub(crate) struct QueueShared {
     pub(crate) id: QueueId,
     pub(crate) mode: QueueMode,
     pub(crate) label: Arc<Label>,
+    residency: QueueSets,
 }
 
 impl QueueShared {
@@ -72,7 +74,8 @@ impl QueueShared {
         let label = Arc::new(Label::default());
         label.set(&descriptor.label);
         device.submission.label_queue(id, &label);
-        CommandQueue { shared: Arc::new(Self { device: Arc::clone(device), id, mode, label }) }
+        let residency = QueueSets::default();
+        CommandQueue { shared: Arc::new(Self { device: Arc::clone(device), id, mode, label, residency }) }
     }
 
     /// "queue `label`", for messages.
@@ -174,6 +177,42 @@ impl CommandQueue {
         }
         device.submission.queue_wait(self.shared.id, &body, value);
         Ok(())
+    }
+
+    /// Says that all work of the queue needs what is in this set. It changes nothing, for a device has what it has given out in its reach; the
+    /// queue keeps the set. See [`ResidencySet`].
+    ///
+    /// # Errors
+    /// A set of another device; more than 32 sets.
+    #[doc(alias = "addResidencySet:")]
+    pub fn add_residency_set(&self, set: &ResidencySet) -> Result<(), Error> {
+        self.add_residency_sets(&[set])
+    }
+
+    /// The same for several sets: all or none.
+    ///
+    /// # Errors
+    /// As [`add_residency_set`](Self::add_residency_set).
+    #[doc(alias = "addResidencySets:count:")]
+    pub fn add_residency_sets(&self, sets: &[&ResidencySet]) -> Result<(), Error> {
+        let shared = &self.shared;
+        for set in sets {
+            let theirs = &set.shared;
+            shared.device.owns(&theirs.device, || theirs.describe(), || shared.describe())?;
+        }
+        shared.residency.add("`add_residency_sets`", sets)
+    }
+
+    /// Takes a set from the queue. Does nothing where the queue does not have it.
+    #[doc(alias = "removeResidencySet:")]
+    pub fn remove_residency_set(&self, set: &ResidencySet) {
+        self.remove_residency_sets(&[set]);
+    }
+
+    /// The same for several sets.
+    #[doc(alias = "removeResidencySets:count:")]
+    pub fn remove_residency_sets(&self, sets: &[&ResidencySet]) {
+        self.shared.residency.remove(sets);
     }
 
     /// Whether hazards are tracked or all order is explicit.

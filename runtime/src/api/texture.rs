@@ -252,7 +252,7 @@ impl Texture {
     }
 
     /// Copies texels in: rows of `bytes`, each `bytes_per_row` after the one before. Of a managed texture they go to the CPU's copy, and the
-    /// next commit of work that uses the texture brings them over (rule 8.4).
+    /// next commit of work that uses the texture brings them over (rule 11.2.2).
     ///
     /// # Errors
     /// A region, level or slice that is not there; too few bytes; rows that overlap; private storage; work in flight that uses the

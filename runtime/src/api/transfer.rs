@@ -239,7 +239,8 @@ impl EncoderCore {
         let copy = core.copy(call, noun)?;
         let (transfer, extent) = match reference {
             ResourceRef::Buffer(body) => {
-                (Transfer::SynchronizeBuffer { buffer: Arc::clone(body) }, Extent::Whole)
+                let parts = std::iter::once(0..body.length).collect();
+                (Transfer::SynchronizeBuffer { buffer: Arc::clone(body), parts }, Extent::Whole)
             }
             ResourceRef::Texture(view) => {
                 let (mips, slices) = match image {

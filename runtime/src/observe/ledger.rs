@@ -503,7 +503,7 @@ pub(super) fn bodies(transfer: &Transfer) -> [Option<Body<'_>>; 2] {
         }
         Transfer::FillBuffer { destination, .. } => [Some(Body::Buffer(&destination.body)), None],
         Transfer::GenerateMipmaps { texture } => [Some(Body::Texture(&texture.body)), None],
-        Transfer::SynchronizeBuffer { buffer } => [Some(Body::Buffer(buffer)), None],
+        Transfer::SynchronizeBuffer { buffer, .. } => [Some(Body::Buffer(buffer)), None],
         Transfer::SynchronizeTexture { texture, .. } => [Some(Body::Texture(texture)), None],
         // What they use stands among the buffers of the recording.
         Transfer::CopyParts { .. } | Transfer::FillParts { .. } => [None, None],
@@ -541,7 +541,8 @@ const fn storage(mode: crate::StorageMode) -> StorageMode {
     match mode {
         crate::StorageMode::Shared => StorageMode::Shared,
         crate::StorageMode::Managed => StorageMode::Managed,
-        crate::StorageMode::Private | crate::StorageMode::Memoryless => StorageMode::Private,
+        crate::StorageMode::Private => StorageMode::Private,
+        crate::StorageMode::Memoryless => StorageMode::Memoryless,
     }
 }
 

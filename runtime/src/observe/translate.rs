@@ -6,7 +6,7 @@ use fencepost_core::program::{
     Attachment, BufferItem, Command, DeviceIndex, DispatchType, EventOperation, EventOperationKind,
     MemoryScope, Part, Pass, PassItem, PassKind, Primitive, QueueMode, Synchronization, Work,
 };
-use fencepost_core::{Access, AccessKind, BarrierScope, FenceId, Stage, Stages};
+use fencepost_core::{Access, AccessKind, BarrierScope, Extent, FenceId, Stage, Stages};
 
 use super::names::Names;
 use super::{Ledger, Site};
@@ -265,9 +265,12 @@ impl<'a> Translation<'a> {
         match (transfer, read, written) {
             (
                 Some(Transfer::SynchronizeBuffer { .. } | Transfer::SynchronizeTexture { .. }),
-                Some(Part { resource, .. }),
+                Some(Part { resource, extent }),
                 _,
-            ) => ("synchronize", Work::Synchronize { resource }),
+            ) => {
+                let extent = if is_all(transfer, &extent) { Extent::Whole } else { extent };
+                ("synchronize", Work::Synchronize { resource, extent })
+            }
             (Some(Transfer::FillBuffer { value, .. } | Transfer::FillParts { value, .. }), _, Some(to)) => {
                 ("fill", Work::Fill { to, value: *value })
             }
@@ -358,5 +361,15 @@ impl<'a> Translation<'a> {
     /// What an access touches. All that a recording names was declared, so there is an answer.
     fn part(&self, access: &Access) -> Option<Part> {
         self.ledger.part_of(self.device, access.resource, &access.extent)
+    }
+}
+
+/// Whether a synchronization brings all of its resource.
+fn is_all(transfer: Option<&Transfer>, extent: &Extent) -> bool {
+    match transfer {
+        Some(Transfer::SynchronizeTexture { texture, .. }) => {
+            *extent == record::TextureView::whole(texture).extent()
+        }
+        _ => true,
     }
 }

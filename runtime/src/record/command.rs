@@ -145,9 +145,10 @@ pub(crate) enum Transfer {
         destination: Vec<BufferSlice>,
         value: u8,
     },
-    /// The bytes of the GPU come to the CPU's copy of a managed buffer.
+    /// These bytes of the GPU come to the CPU's copy of a managed buffer.
     SynchronizeBuffer {
         buffer: Arc<BufferBody>,
+        parts: SmallVec<[Range<u64>; 1]>,
     },
     /// The same for levels and slices of a texture.
     SynchronizeTexture {

@@ -126,7 +126,7 @@ impl Recorder {
                 self.manage_texture(&destination.body);
             }
             Transfer::FillBuffer { destination, .. } => self.manage_buffer(&destination.body),
-            Transfer::SynchronizeBuffer { buffer } => self.manage_buffer(buffer),
+            Transfer::SynchronizeBuffer { buffer, .. } => self.manage_buffer(buffer),
             Transfer::SynchronizeTexture { texture, .. } => self.manage_texture(texture),
             Transfer::GenerateMipmaps { texture } => self.manage_texture(&texture.body),
             // Whoever records these keeps each buffer.

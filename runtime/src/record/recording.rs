@@ -110,7 +110,7 @@ impl Recording {
                 texture(&source.body).or_else(|| texture(&destination.body))
             }
             Transfer::FillBuffer { destination, .. } => buffer(&destination.body),
-            Transfer::SynchronizeBuffer { buffer: body } => buffer(body),
+            Transfer::SynchronizeBuffer { buffer: body, .. } => buffer(body),
             Transfer::SynchronizeTexture { texture: body, .. } => texture(body),
             Transfer::CopyParts { source, destination } => {
                 source.iter().chain(destination).find_map(|slice| buffer(&slice.body))

@@ -8,6 +8,7 @@ use fencepost_core::program::{
 use super::objects::{AnyEvent, Kernels, Objects};
 use super::work::{Recording, Seen};
 use crate::api::RenderCommandEncoder;
+use crate::error::ResourceError;
 use crate::{
     BarrierScope, BlitCommandEncoder, CommandBuffer, ComputeCommandEncoder, Device, Error, Fence, Resource,
     ResourceUsage, Stages,
@@ -91,6 +92,7 @@ struct Encode<'a> {
 impl<'a> Encode<'a> {
     fn run(&self, buffer: &CommandBuffer) -> Result<Vec<Seen>, Error> {
         let Self { program, objects, kernels, device, pass, place } = *self;
+        check_memoryless(program, pass)?;
         let mut recording = Recording::new(program, objects, kernels, device, pass);
         match &pass.kind {
             PassKind::Compute { dispatch_type } => {
@@ -285,4 +287,17 @@ fn kinds(scope: &MemoryScope) -> BarrierScope {
         kinds.set(BarrierScope::RENDER_TARGETS, *render_targets);
     }
     kinds
+}
+
+/// That a pass asks for no memory of memoryless textures.
+fn check_memoryless(program: &Program, pass: &Pass) -> Result<(), Error> {
+    let of_items = pass.items.iter().flat_map(|item| program.needs_memory(pass, item));
+    let of_pass = program.carried_attachments(pass);
+    match of_items.chain(of_pass).next() {
+        None => Ok(()),
+        Some(resource) => {
+            let resource = format!("texture `{}`", program.resource(resource).name);
+            Err(ResourceError::Memoryless { call: "a command", resource }.into())
+        }
+    }
 }

@@ -136,6 +136,9 @@ impl Outcome {
         });
         let resources = (0..).zip(&self.resources).filter_map(|(index, bytes)| {
             let resource = ResourceIndex(index);
+            if !expected.has_bytes(resource) {
+                return None;
+            }
             let found = match (expected.by_cpu(resource), self.copies.get(&resource)) {
                 (Some(by_cpu), Some(copy)) => {
                     let newer = |((gpu, cpu), by_cpu): ((&u8, &u8), &bool)| if *by_cpu { *cpu } else { *gpu };

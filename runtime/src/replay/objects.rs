@@ -302,6 +302,7 @@ const fn options(mode: StorageMode) -> ResourceOptions {
         StorageMode::Private => crate::StorageMode::Private,
         StorageMode::Shared => crate::StorageMode::Shared,
         StorageMode::Managed => crate::StorageMode::Managed,
+        StorageMode::Memoryless => crate::StorageMode::Memoryless,
     };
     ResourceOptions { storage_mode, ..ResourceOptions::SHARED }
 }

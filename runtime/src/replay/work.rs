@@ -10,7 +10,7 @@ use fencepost_core::program::value::label_hash;
 use fencepost_core::program::{
     Command, CommandBufferIndex, LoadAction, Locus, Part, Pass, PassItem, PassKind, Program, Use, Work,
 };
-use fencepost_core::{Access, Stage};
+use fencepost_core::{Access, Extent, Stage};
 use parking_lot::Mutex;
 
 use super::kernel::{GROUP, Kernel, Words};
@@ -163,7 +163,10 @@ impl<'a> Recording<'a> {
     fn check_parts(&self, core: &EncoderCore, uses: &[Use]) -> Result<(), Error> {
         for used in uses {
             let words = self.objects.words(used.part.resource);
-            core.check_buffer("a command", words)?;
+            // Of a memoryless texture only attachments come this far, and they have memory of the pass.
+            if !self.program.is_memoryless(used.part.resource) {
+                core.check_buffer("a command", words)?;
+            }
             words.range("a command", hull(self.program, &used.part))?;
         }
         Ok(())
@@ -181,10 +184,17 @@ impl<'a> Recording<'a> {
                 let texels = self.objects.resources[texture.index()].texels.as_ref().filter(several);
                 texels.map(|texture| Transfer::GenerateMipmaps { texture: texture.clone() })
             }
-            Work::Synchronize { resource } => {
+            Work::Synchronize { resource, extent } => {
                 let body = &self.objects.words(*resource).body;
                 body.core.copy("`synchronize`", "resource")?;
-                Some(Transfer::SynchronizeBuffer { buffer: Arc::clone(body) })
+                let parts = match extent {
+                    Extent::Whole => std::iter::once(0..body.length).collect(),
+                    _ => {
+                        let part = Part { resource: *resource, extent: extent.clone() };
+                        self.program.byte_ranges(&part).into_iter().collect()
+                    }
+                };
+                Some(Transfer::SynchronizeBuffer { buffer: Arc::clone(body), parts })
             }
             // Layouts never change on this device.
             Work::Optimize { .. } => None,

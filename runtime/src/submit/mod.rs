@@ -239,8 +239,13 @@ impl Submission {
                 }
             }
         }
-        // Brought over now: what the CPU publishes later is for later commits (rule 8.3).
-        group.iter().flat_map(|(recording, _)| &recording.managed).for_each(ManagedBody::upload);
+        let managed = || group.iter().flat_map(|(recording, _)| &recording.managed);
+        if managed().next().is_some() {
+            // A commit that is refused publishes nothing.
+            self.lock().check(&group)?;
+            // Brought over now: what the CPU publishes later is for later commits (rule 11.2.1).
+            managed().for_each(ManagedBody::upload);
+        }
         let mut state = self.lock();
         state.check(&group)?;
         let Some(queue) = state.queue(queue) else { return Ok(()) };

@@ -1,4 +1,5 @@
 //! What the public API promises, on the CPU device.
+mod aliasing;
 mod bad_input;
 mod capture;
 mod common;

@@ -1,8 +1,8 @@
 //! Storage modes and purgeable memory: who may touch what and when (rules 11.1 to 11.3).
 use fencepost::{
-    BufferLayout, CpuCacheMode, CpuOptions, Device, ErrorKind, HazardTrackingMode, HeapDescriptor, HeapKind,
-    PixelFormat, PurgeableState, Region, ResourceOptions, ResourceUsage, Schedule, StorageMode, Texture,
-    TextureDescriptor, TexturePlace, TextureUsage,
+    Buffer, BufferLayout, CpuCacheMode, CpuOptions, Device, ErrorKind, HazardTrackingMode, HeapDescriptor,
+    HeapKind, PixelFormat, PurgeableState, Region, ResidencySetDescriptor, ResourceOptions, ResourceUsage,
+    Schedule, StorageMode, Texture, TextureDescriptor, TexturePlace, TextureUsage,
 };
 
 use crate::common::{misuse, numbers, pipeline, run};
@@ -242,4 +242,53 @@ fn memory_that_others_see_is_not_lent() {
     let lent = numbers(&first, "lent", &[1; 64]);
     lent.set_purgeable_state(PurgeableState::Volatile).expect("nobody uses it");
     misuse(second.new_buffer_sharing(&lent, .., Default::default()), ErrorKind::Purgeable, &["`lent`"]);
+}
+
+#[test]
+fn residency_sets_count_and_change_nothing() {
+    let (device, other) = (Device::cpu(), Device::cpu());
+    let heap =
+        device.new_heap(&HeapDescriptor { size: 4096, ..Default::default() }).expect("there is memory");
+    let (buffer, texture) = (numbers(&device, "numbers", &[1; 16]), memoryless(&device));
+    let set =
+        device.new_residency_set(&ResidencySetDescriptor { label: "frame".into(), initial_capacity: 3 });
+    let add = |allocation: &Buffer| set.add_allocation(allocation).expect("it is this device's");
+    (add(&buffer), add(&buffer));
+    set.add_allocation(&heap).expect("it is this device's");
+    set.add_allocation(&texture).expect("it is this device's");
+    assert_eq!((set.allocation_count(), set.contains_allocation(&buffer)), (0, false), "not committed");
+    set.commit();
+    assert_eq!((set.allocation_count(), set.allocated_size()), (3, 64 + 4096));
+    set.remove_allocation(&buffer);
+    assert!(set.contains_allocation(&buffer), "until the next commit");
+    set.commit();
+    assert!(!set.contains_allocation(&buffer) && set.contains_allocation(&heap));
+    set.remove_all_allocations();
+    set.commit();
+    assert_eq!((set.allocation_count(), set.allocated_size()), (0, 0));
+    set.request_residency();
+    set.end_residency();
+    let foreign = numbers(&other, "foreign", &[1; 4]);
+    misuse(
+        set.add_allocation(&foreign),
+        ErrorKind::WrongDevice,
+        &["buffer `foreign`", "residency set `frame`"],
+    );
+    let queue = device.new_command_queue();
+    misuse(other.new_command_queue().add_residency_set(&set), ErrorKind::WrongDevice, &["`frame`"]);
+    let sets: Vec<_> = (0..33).map(|_| device.new_residency_set(&Default::default())).collect();
+    let all: Vec<_> = sets.iter().collect();
+    queue.add_residency_sets(&all[..32]).expect("as many as there may be");
+    queue.add_residency_set(all[5]).expect("it is there already");
+    misuse(queue.add_residency_set(all[32]), ErrorKind::InvalidArgument, &["residency sets", "32"]);
+    queue.remove_residency_set(all[0]);
+    queue.add_residency_set(all[32]).expect("there is room");
+    let work = queue.command_buffer();
+    work.use_residency_set(&set).expect("it is open");
+    misuse(other.new_command_queue().command_buffer().use_residency_set(&set), ErrorKind::WrongDevice, &[]);
+    let mut blit = work.blit_command_encoder().expect("it is open");
+    blit.fill_buffer(&buffer, .., 2).expect("in reach without any set");
+    blit.end_encoding();
+    run(&work);
+    misuse(work.use_residency_set(&set), ErrorKind::AlreadyCommitted, &[]);
 }

@@ -9,7 +9,7 @@ use crate::program::{
     ResourceIndex, Step, Work,
 };
 use crate::validate::{Finding, Kind, Managed, Spot};
-use crate::{Moment, Order};
+use crate::{Extent, Moment, Order};
 
 /// What brings the copies of a program together, as far as it is not there.
 pub(super) fn missing(program: &Program, order: &Order, findings: &[Finding]) -> Edits {
@@ -51,7 +51,9 @@ pub(super) fn missing(program: &Program, order: &Order, findings: &[Finding]) ->
 fn same(own: &Insertion, new: &Insertion) -> bool {
     let resource = |insertion: &Insertion| match &insertion.item {
         Inserted::BufferItem(BufferItem::Pass(pass)) => match pass.items.first() {
-            Some(PassItem::Command(Command { work: Work::Synchronize { resource }, .. })) => Some(*resource),
+            Some(PassItem::Command(Command { work: Work::Synchronize { resource, .. }, .. })) => {
+                Some(*resource)
+            }
             _ => None,
         },
         _ => None,
@@ -91,7 +93,12 @@ fn bring(program: &Program, order: &Order, write: Locus, read: Locus, resource: 
         let Moment::Pass(buffer, pass) = *moment else { continue };
         let items = program.pass(buffer, pass).into_iter().flat_map(|pass| &pass.items).zip(0..);
         for (item, index) in items {
-            let PassItem::Command(Command { work: Work::Synchronize { resource: own }, .. }) = item else {
+            // One image of it may not be the one that is read.
+            let PassItem::Command(Command {
+                work: Work::Synchronize { resource: own, extent: Extent::Whole },
+                ..
+            }) = item
+            else {
                 continue;
             };
             let locus = Locus::PassItem { buffer, pass, item: index };
@@ -117,7 +124,8 @@ fn synchronize(
     resource: ResourceIndex,
     labels: &mut Labels,
 ) -> Insertion {
-    let command = Command { label: "s".to_owned(), work: Work::Synchronize { resource } };
+    let command =
+        Command { label: "s".to_owned(), work: Work::Synchronize { resource, extent: Extent::Whole } };
     let pass_item =
         Pass { label: labels.fresh("S"), kind: PassKind::Blit, items: vec![PassItem::Command(command)] };
     Insertion {

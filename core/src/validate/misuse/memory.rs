@@ -48,6 +48,11 @@ impl Devices {
                 }
                 BufferItem::Pass(pass) => {
                     let spot = |item| Spot::At(Locus::PassItem { buffer, pass: place, item });
+                    if pass.attachments_at().is_some() {
+                        let spot = Spot::At(Locus::Pass { buffer, pass: place });
+                        let carried = program.carried_attachments(pass).into_iter();
+                        findings.extend(carried.map(|own| about(Misuse::WrongStorageMode, spot, own)));
+                    }
                     in_pass(program, pass, device, self, &spot, findings);
                 }
             }
@@ -83,7 +88,10 @@ impl Devices {
         let spot = Spot::At(Locus::Step(number));
         match step {
             Step::Write(part) | Step::Read(part)
-                if program.resource(part.resource).storage == StorageMode::Private =>
+                if matches!(
+                    program.resource(part.resource).storage,
+                    StorageMode::Private | StorageMode::Memoryless
+                ) =>
             {
                 findings.push(about(Misuse::WrongStorageMode, spot, part.resource));
             }
@@ -113,6 +121,8 @@ fn in_pass(
     findings: &mut Vec<Finding>,
 ) {
     for (item, index) in pass.items.iter().zip(0..) {
+        let needed = program.needs_memory(pass, item).into_iter();
+        findings.extend(needed.map(|resource| about(Misuse::WrongStorageMode, spot(index), resource)));
         match item {
             PassItem::Command(command) => {
                 let mut told = HashSet::new();
@@ -122,8 +132,11 @@ fn in_pass(
                         findings.push(about(Misuse::WrongDevice, spot(index), resource));
                     }
                 });
-                if let Work::Synchronize { resource } = command.work
-                    && program.resource(resource).storage != StorageMode::Managed
+                if let Work::Synchronize { resource, .. } = command.work
+                    && !matches!(
+                        program.resource(resource).storage,
+                        StorageMode::Managed | StorageMode::Memoryless
+                    )
                 {
                     findings.push(about(Misuse::WrongStorageMode, spot(index), resource));
                 }

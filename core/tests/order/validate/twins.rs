@@ -6,7 +6,7 @@ use fencepost_core::program::{
     TrackingMode, Work,
 };
 use fencepost_core::validate::{Finding, Kind, Severity, StuckReason, validate};
-use fencepost_core::{Stages, Visibility};
+use fencepost_core::{Extent, Stages, Visibility};
 
 fn findings(p: Builder) -> (Program, Vec<Finding>) {
     let program = p.build();
@@ -260,7 +260,7 @@ fn managed_copies_are_brought_over_or_missed() {
             });
             if synchronized {
                 items.blit("S", |pass| {
-                    pass.command("s", Work::Synchronize { resource: m });
+                    pass.command("s", Work::Synchronize { resource: m, extent: Extent::Whole });
                 });
             }
         });

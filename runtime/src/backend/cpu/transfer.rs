@@ -27,7 +27,10 @@ pub(super) fn units(transfer: &Transfer, phase: u32) -> Option<u64> {
         Transfer::CopyBuffer { source, .. } => Some(source.length.div_ceil(BLOCK)),
         Transfer::FillBuffer { destination, .. } => Some(destination.length.div_ceil(BLOCK)),
         Transfer::CopyParts { .. } => Some(1),
-        Transfer::SynchronizeBuffer { buffer } => Some(buffer.length.div_ceil(BLOCK)),
+        Transfer::SynchronizeBuffer { parts, .. } => Some(match parts.as_slice() {
+            [part] => (part.end - part.start).div_ceil(BLOCK),
+            parts => parts.len() as u64,
+        }),
         Transfer::SynchronizeTexture { mips, slices, .. } => {
             Some(u64::from(mips.end - mips.start) * u64::from(slices.end - slices.start))
         }
@@ -62,9 +65,13 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
             memory(&*destination.body.allocation).fill(first, bytes.end - bytes.start, *value);
         }
         Transfer::CopyParts { source, destination } => copy_parts(source, destination),
-        Transfer::SynchronizeBuffer { buffer } => {
-            let bytes = blocks(&units, buffer.length);
-            synchronize(&buffer.core, &*buffer.allocation, buffer.offset, bytes);
+        Transfer::SynchronizeBuffer { buffer, parts } => {
+            let bring = |bytes| synchronize(&buffer.core, &*buffer.allocation, buffer.offset, bytes);
+            if let [part] = parts.as_slice() {
+                let bytes = blocks(&units, part.end - part.start);
+                return bring(part.start + bytes.start..part.start + bytes.end);
+            }
+            parts[units.start as usize..units.end as usize].iter().cloned().for_each(bring);
         }
         Transfer::SynchronizeTexture { texture, mips, slices } => {
             let layout = TextureLayout::new(&texture.shape);
