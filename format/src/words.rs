@@ -21,6 +21,9 @@ pub(super) const STORAGE_MODES: Words<StorageMode> = &[
     ("memoryless", StorageMode::Memoryless),
 ];
 
+pub(super) const BUFFER_STORAGE_MODES: Words<StorageMode> =
+    &[("private", StorageMode::Private), ("shared", StorageMode::Shared), ("managed", StorageMode::Managed)];
+
 pub(super) const HEAP_STORAGE_MODES: Words<StorageMode> =
     &[("private", StorageMode::Private), ("shared", StorageMode::Shared)];
 

@@ -147,6 +147,10 @@ impl Access {
 fn accesses(program: &Program, order: &Order) -> Vec<Access> {
     let mut accesses = Vec::new();
     let mut add = |node, locus, stage, attachment, part: &Part, kind| {
+        // What lives inside a pass meets nothing outside of it.
+        if program.is_memoryless(part.resource) {
+            return;
+        }
         let (memory, offset) = place(program, part.resource);
         let bytes =
             program.byte_ranges(part).into_iter().map(|bytes| bytes.start + offset..bytes.end + offset);
@@ -184,6 +188,9 @@ fn accesses(program: &Program, order: &Order) -> Vec<Access> {
             }
         }
     }
+    for (locus, part) in brought_over(program) {
+        order.nodes(locus).iter().for_each(|node| add(*node, locus, None, None, part, AccessKind::Write));
+    }
     for (step, number) in program.all_steps().into_iter().zip(0..) {
         let locus = Locus::Step(number);
         let (part, kind) = match step {
@@ -199,6 +206,36 @@ fn accesses(program: &Program, order: &Order) -> Vec<Access> {
     }
     accesses.sort_by_key(|access| access.node);
     accesses
+}
+
+/// What the CPU published, with the commit of work that uses it: that writes the GPU's copy.
+fn brought_over(program: &Program) -> Vec<(Locus, &Part)> {
+    let (mut published, mut brought): (Vec<&Part>, _) = (Vec::new(), Vec::new());
+    for (step, number) in program.all_steps().into_iter().zip(0..) {
+        match step {
+            Step::DidModify(part) => published.push(part),
+            Step::Commit(buffers) => {
+                let used = published.extract_if(.., |part| uses(program, buffers, part.resource));
+                brought.extend(used.map(|part| (Locus::Step(number), part)));
+            }
+            _ => {}
+        }
+    }
+    brought
+}
+
+/// Whether work of these command buffers touches a resource.
+fn uses(program: &Program, buffers: &[CommandBufferIndex], resource: ResourceIndex) -> bool {
+    let items = buffers.iter().flat_map(|buffer| &program.command_buffers[buffer.index()].items);
+    let passes = items.filter_map(|item| if let BufferItem::Pass(pass) = item { Some(pass) } else { None });
+    let used = passes.flat_map(|pass| {
+        let commands = pass.items.iter().filter_map(|item| match item {
+            PassItem::Command(command) => Some(program.uses(pass, command)),
+            _ => None,
+        });
+        commands.flatten().chain(pass.own_uses()).collect::<Vec<_>>()
+    });
+    used.into_iter().any(|used| used.part.resource == resource)
 }
 
 /// The memory that a resource lies in, and where.

@@ -14,8 +14,8 @@ impl Program {
         self.resources.get(resource.index()).is_some_and(|own| own.storage == StorageMode::Memoryless)
     }
 
-    /// The memoryless textures whose memory an item of a pass asks for, which they do not have. A draw asks for that of an attachment where
-    /// its pass loads or stores it.
+    /// The memoryless textures whose memory an item of a pass asks for, which they do not have. Where a pass loads or stores an attachment, its
+    /// first draw asks.
     ///
     /// ```
     /// use fencepost_core::program::{Program, Command, Pass, PassItem, PassKind, StorageMode, Work};
@@ -36,7 +36,10 @@ impl Program {
         };
         match item {
             PassItem::Command(command) => {
-                if let Work::Draw { .. } = command.work {
+                let draw = |item: &&PassItem| {
+                    matches!(item, PassItem::Command(Command { work: Work::Draw { .. }, .. }))
+                };
+                if pass.items.iter().find(draw).is_some_and(|first| core::ptr::eq(first, item)) {
                     self.carried_attachments(pass).into_iter().for_each(&mut add);
                 }
                 self.each_named(pass, command, |part| add(part.resource));

@@ -11,7 +11,8 @@ use fencepost_core::program::{
 use super::super::document::{Entry, Node};
 use super::super::error::{Fault, FaultKind};
 use super::super::words::{
-    DEVICE_KINDS, FORMATS, HEAP_STORAGE_MODES, HEAP_TRACKING, QUEUE_MODES, STORAGE_MODES, TRACKING_MODES,
+    BUFFER_STORAGE_MODES, DEVICE_KINDS, FORMATS, HEAP_STORAGE_MODES, HEAP_TRACKING, QUEUE_MODES,
+    STORAGE_MODES, TRACKING_MODES, Words,
 };
 use super::Parser;
 use super::fields::{Fields, integer, text, word};
@@ -131,7 +132,7 @@ impl<'n> Parser<'n> {
         let faults = self.faults.list.len();
         let mut fields = Fields::of(node);
         let name = self.name(&mut fields, Kind::Resource, "buffer A size=4096");
-        let options = self.options(&mut fields);
+        let options = self.options(&mut fields, BUFFER_STORAGE_MODES);
         let same = self.same_as(options.placement);
         let size = match same {
             Some(_) => fields.property("size"),
@@ -154,7 +155,7 @@ impl<'n> Parser<'n> {
         let faults = self.faults.list.len();
         let mut fields = Fields::of(node);
         let name = self.name(&mut fields, Kind::Resource, "texture T width=64 height=64");
-        let options = self.options(&mut fields);
+        let options = self.options(&mut fields, STORAGE_MODES);
         let shape = self.texture_shape(&mut fields, &options);
         fields.finish(&mut self.faults);
         self.resource(node, name, shape, &options, faults);
@@ -184,12 +185,12 @@ impl<'n> Parser<'n> {
         Shape::Texture { width, height, mips, slices, format: format.unwrap_or(Format::Rgba8Unorm) }
     }
 
-    fn options(&mut self, fields: &mut Fields<'n, '_>) -> Options {
+    fn options(&mut self, fields: &mut Fields<'n, '_>, storage_modes: Words<StorageMode>) -> Options {
         let storage = fields.property("storage");
         let tracking = fields.property("tracking");
         Options {
             device: self.device_property(fields),
-            storage: storage.and_then(|entry| word(&mut self.faults, entry, STORAGE_MODES, "storage mode")),
+            storage: storage.and_then(|entry| word(&mut self.faults, entry, storage_modes, "storage mode")),
             tracking: tracking
                 .and_then(|entry| word(&mut self.faults, entry, TRACKING_MODES, "tracking mode")),
             placement: self.placement(fields),

@@ -9,7 +9,7 @@ use super::job::memory;
 use super::texel::{TexelView, TextureLayout, region};
 use crate::api::ResourceCore;
 use crate::backend::Allocation;
-use crate::record::{BufferSlice, LinearLayout, TextureRegion, TextureView, Transfer};
+use crate::record::{BufferBody, BufferSlice, LinearLayout, TextureRegion, TextureView, Transfer};
 
 /// Nanoseconds that a unit takes, roughly: a block of bytes, or a row of texels.
 pub(super) const UNIT_NS: u64 = 2_000;
@@ -65,14 +65,7 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
             memory(&*destination.body.allocation).fill(first, bytes.end - bytes.start, *value);
         }
         Transfer::CopyParts { source, destination } => copy_parts(source, destination),
-        Transfer::SynchronizeBuffer { buffer, parts } => {
-            let bring = |bytes| synchronize(&buffer.core, &*buffer.allocation, buffer.offset, bytes);
-            if let [part] = parts.as_slice() {
-                let bytes = blocks(&units, part.end - part.start);
-                return bring(part.start + bytes.start..part.start + bytes.end);
-            }
-            parts[units.start as usize..units.end as usize].iter().cloned().for_each(bring);
-        }
+        Transfer::SynchronizeBuffer { buffer, parts } => synchronize_buffer(buffer, parts, &units),
         Transfer::SynchronizeTexture { texture, mips, slices } => {
             let layout = TextureLayout::new(&texture.shape);
             each_slice(mips.end - mips.start, units, |slice, levels| {
@@ -115,6 +108,16 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
             });
         }
     }
+}
+
+/// Brings parts of a buffer to the CPU's copy: blocks of the only one, or some of several.
+fn synchronize_buffer(buffer: &BufferBody, parts: &[Range<u64>], units: &Range<u64>) {
+    let bring = |bytes| synchronize(&buffer.core, &*buffer.allocation, buffer.offset, bytes);
+    if let [part] = parts {
+        let bytes = blocks(units, part.end - part.start);
+        return bring(part.start + bytes.start..part.start + bytes.end);
+    }
+    parts[units.start as usize..units.end as usize].iter().cloned().for_each(bring);
 }
 
 /// Brings bytes of a resource to the CPU's copy.
