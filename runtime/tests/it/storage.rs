@@ -253,7 +253,8 @@ fn residency_sets_count_and_change_nothing() {
     let set =
         device.new_residency_set(&ResidencySetDescriptor { label: "frame".into(), initial_capacity: 3 });
     let add = |allocation: &Buffer| set.add_allocation(allocation).expect("it is this device's");
-    (add(&buffer), add(&buffer));
+    add(&buffer);
+    add(&buffer);
     set.add_allocation(&heap).expect("it is this device's");
     set.add_allocation(&texture).expect("it is this device's");
     assert_eq!((set.allocation_count(), set.contains_allocation(&buffer)), (0, false), "not committed");
