@@ -14,17 +14,16 @@ fn main() -> Result<(), Error> {
     let device = Device::cpu();
     let library = device.new_library_with_wgsl(
         "@group(0) @binding(0) var<storage> vertices: array<u32>;
-         @group(0) @binding(1) var<storage, read_write> sums: array<u32>;
+         @group(0) @binding(1) var<storage, read_write> sum: array<atomic<u32>>;
          @compute @workgroup_size(64)
-         fn draw(@builtin(global_invocation_id) id: vec3<u32>) { sums[id.x] += vertices[id.x]; }",
+         fn draw(@builtin(global_invocation_id) id: vec3<u32>) { atomicAdd(&sum[0], vertices[id.x]); }",
     )?;
     let draw = device.new_compute_pipeline_state(&library.new_function("draw")?)?;
     let vertices = (0..IN_FLIGHT)
         .map(|_| device.new_buffer(64 * 4, ResourceOptions::SHARED.untracked()))
         .collect::<Result<Vec<_>, _>>()?;
-    // Tracked, and so what makes the frames end one after another: a place that is given back is the oldest frame's. Frames
-    // that nothing orders may end in any order, and then a count does not say whose place is free.
-    let sums = device.new_buffer(64 * 4, ResourceOptions::SHARED)?;
+    // Atomics need no order: nothing makes one frame wait for another.
+    let sum = device.new_buffer(4, ResourceOptions::SHARED.untracked())?;
     let queue = device.new_command_queue();
 
     // A channel with as many tokens as there are places is a counting semaphore.
@@ -34,14 +33,15 @@ fn main() -> Result<(), Error> {
     for frame in 1..=FRAMES {
         take.recv().expect("every frame completes");
         most.fetch_max(in_flight.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        // The frame three before has completed: a plain, checked write is allowed.
+        // Frames may end in any order, but they are told of in the queue's: the place that was given back is the oldest frame's, so the
+        // frame three before has completed, and a plain, checked write is allowed.
         let buffer = &vertices[(frame % IN_FLIGHT) as usize];
         buffer.write(0, &[frame; 64])?;
         let work = queue.command_buffer();
         let mut compute = work.compute_command_encoder()?;
         compute.set_compute_pipeline_state(&draw)?;
         compute.set_buffer(0, buffer, 0)?;
-        compute.set_buffer(1, &sums, 0)?;
+        compute.set_buffer(1, &sum, 0)?;
         compute.dispatch_threadgroups([1, 1, 1])?;
         compute.end_encoding();
         let (give, in_flight) = (give.clone(), Arc::clone(&in_flight));
@@ -52,7 +52,7 @@ fn main() -> Result<(), Error> {
         work.commit()?;
     }
     (0..IN_FLIGHT).for_each(|_| take.recv().expect("every frame completes"));
-    assert_eq!(sums.read::<u32>(..)?, [FRAMES * (FRAMES + 1) / 2; 64]);
+    assert_eq!(sum.read::<u32>(..)?, [64 * (FRAMES * (FRAMES + 1) / 2)]);
     assert!(most.load(Ordering::SeqCst) <= IN_FLIGHT, "never more than three frames in flight");
     println!("{FRAMES} frames, at most {} in flight, none mixed with another", most.load(Ordering::SeqCst));
     Ok(())

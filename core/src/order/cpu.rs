@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Steps of one thread follow each other. A commit is before everything that its queue accepts from then on, a call
-//! that puts an event operation on a queue likewise. Waiting for a command buffer follows everything in it. What a
+//! that puts an event operation on a queue likewise. Waiting for a command buffer follows everything in it,
+//! and on a tracked queue everything in the command buffers before it, since completion is told in the queue's order (rule 7.3.3). What a
 //! thread starts follows the start. The device's own engine needs none of this: its work is handed over after the
 //! commit anyway.
 use super::link::{Handle, Link, Primitive, Reach};

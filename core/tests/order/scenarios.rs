@@ -1,4 +1,4 @@
-//! The documented scenarios S1 to S11 and X1 to X9 with their variants, as far as they are order.
+//! The documented scenarios S1 to S11, X1 to X10 and X17 with their variants, as far as they are order.
 //!
 //! A pair that must be ordered is; a pair that may overlap is not ordered either way; each variant with the
 //! synchronization wrong or missing leaves its conflict unordered.
@@ -704,4 +704,34 @@ fn x10_a_fence_relayed_by_an_empty_pass() {
         });
     });
     before(&s.order([cb]), "P1.c1", "P3.c3");
+}
+
+/// Untracked work of many command buffers, of which the CPU waits for the last: on a tracked queue it has then seen all of them end.
+#[test]
+fn x17_completion_is_told_in_the_order_of_a_tracked_queue() {
+    for mode in [QueueMode::Tracked, QueueMode::Explicit] {
+        // More than what is followed one by one.
+        const COUNT: usize = 30;
+        let mut s = Scene::new(mode);
+        let buffers: Vec<CommandBufferIndex> = (0..COUNT)
+            .map(|number| {
+                s.buffer(&format!("b{number}"), |items, [a, ..]| {
+                    items.compute(&format!("P{number}"), |pass| {
+                        pass.dispatch("k", [a], NONE);
+                    });
+                })
+            })
+            .collect();
+        s.p.steps().commit(buffers.iter().copied());
+        s.p.steps().wait_until_completed(buffers[COUNT - 2]).write(s.r[0]);
+        let order = order(s.p);
+        for number in 0..COUNT {
+            let first = format!("P{number}.k");
+            let told = match mode {
+                QueueMode::Tracked => number < COUNT - 1,
+                QueueMode::Explicit => number == COUNT - 2,
+            };
+            assert_eq!(order.is_ordered(&first, "cpu.#2"), told, "{mode:?}: {first}");
+        }
+    }
 }

@@ -61,6 +61,12 @@ pub struct BufferContents {
     buffer: Buffer,
 }
 
+/// Where a buffer lies in an allocation, in bytes.
+struct Place {
+    offset: u64,
+    length: u64,
+}
+
 impl Buffer {
     pub(crate) fn create(
         device: &Arc<DeviceShared>,
@@ -99,8 +105,10 @@ impl Buffer {
             let mend = "Use shared storage: the CPU's copy of managed memory belongs to one process";
             return Err(ResourceError::Unsupported { what, mend }.into());
         }
-        let allocation = device.backend().adopt(memory)?;
-        Ok(Self::of_allocation(device, allocation, memory.length(), options, None))
+        let (shared, allocation) = sharing::adopt(call, device, memory, options)?;
+        let length = memory.length();
+        let place = Place { offset: 0, length };
+        Self::in_shared(call, device, &shared, allocation, place, || format!("memory of {length} bytes"))
     }
 
     fn of_allocation(
@@ -145,7 +153,20 @@ impl Buffer {
         let own = theirs.offset..theirs.offset + theirs.length;
         let shared = sharing::share(CALL, device, &theirs.core, NOUN, own, mode)?;
         let allocation = device.backend().share(&theirs.allocation)?;
-        let (offset, words) = (theirs.offset + range.start, round_up(length, WORD));
+        let place = Place { offset: theirs.offset + range.start, length };
+        Self::in_shared(CALL, device, &shared, allocation, place, || source.describe())
+    }
+
+    /// A buffer in memory that others may see.
+    fn in_shared(
+        call: &'static str,
+        device: &Arc<DeviceShared>,
+        shared: &sharing::Shared,
+        allocation: Arc<dyn Allocation>,
+        Place { offset, length }: Place,
+        source: impl Fn() -> String,
+    ) -> Result<Self, Error> {
+        let words = round_up(length, WORD);
         let bytes = offset..offset + words;
         let tracking = own_tracking(shared.options.hazard_tracking_mode);
         let resource = register(device, shared.memory.id(), bytes.clone(), tracking);
@@ -159,7 +180,7 @@ impl Buffer {
         };
         // From here on the drop of the core takes back what was done.
         let body = BufferBody { resource, allocation, offset, length: words, core };
-        shared.enter(CALL, source.describe(), View { device: Arc::downgrade(device), resource, bytes })?;
+        shared.enter(call, source(), View { device: Arc::downgrade(device), resource, bytes })?;
         Ok(Self::from_body(body, length))
     }
 

@@ -91,11 +91,13 @@ impl Device {
         Buffer::over(&self.shared, CALL, &Arc::new(memory), options)
     }
 
-    /// A buffer over memory that another process has given away. Its length is the memory's.
+    /// A buffer over memory that another process has given away. Its length is the memory's. Where this process has the memory already,
+    /// by another handle or as its maker, the guards see the work of all buffers over it.
     ///
     /// # Errors
     /// A handle of memory that could be cut short under a reader, cannot be written, or is none; more than
-    /// [`max_buffer_length`](Self::max_buffer_length); a storage mode that is not supported.
+    /// [`max_buffer_length`](Self::max_buffer_length); a storage mode that is not supported; a guard of the CPU that holds the memory by
+    /// another buffer.
     pub fn buffer_from_handle(
         &self,
         handle: BufferHandle,
@@ -112,11 +114,12 @@ impl Device {
     /// A buffer over shared memory that the program has, without a copy. Several devices can have one each over the same memory.
     ///
     /// The program may read and write the memory by itself at any time, as words; what the guards refuse, it does at its own risk, which is a
-    /// wrong value and nothing worse. Two buffers over the same memory know nothing of each other; within one process
-    /// [`new_buffer_sharing`](Self::new_buffer_sharing) makes a second one whose work the guards see.
+    /// wrong value and nothing worse. Of two buffers over the same memory the guards see the work of both; nothing orders it but events,
+    /// and on one device fences and barriers.
     ///
     /// # Errors
-    /// More than [`max_buffer_length`](Self::max_buffer_length); a storage mode that is not supported.
+    /// More than [`max_buffer_length`](Self::max_buffer_length); a storage mode that is not supported; a guard of the CPU that holds the
+    /// memory by another buffer.
     #[doc(alias = "newBufferWithBytesNoCopy")]
     pub fn buffer_with_bytes_no_copy(
         &self,

@@ -311,6 +311,7 @@ impl CommandBuffer {
     }
 
     /// Calls `handler` once it has ended, well or with an error. [`wait_until_completed`](Self::wait_until_completed) returns after it.
+    /// Handlers of one queue's command buffers are called in the queue's order, though their work may end in any other.
     ///
     /// # Errors
     /// One that was committed, or one for explicit queues, whose commits take feedback handlers.
@@ -329,7 +330,7 @@ impl CommandBuffer {
         Ok(())
     }
 
-    /// Sleeps until it has ended and its completed handlers have run.
+    /// Sleeps until it and every command buffer before it on its queue have ended and their completed handlers have run.
     ///
     /// # Errors
     /// What it ended with, where it did not end well; one that was not committed, or one for explicit queues.
@@ -360,9 +361,9 @@ impl CommandBuffer {
         }
     }
 
-    /// What it ended with, where it did not end well. For explicit queues, the commit's feedback has it.
+    /// What it ended with, where it did not end well; `None` before the end. For explicit queues, the commit's feedback has it.
     pub fn error(&self) -> Option<Error> {
-        self.shared.tracked.as_ref().and_then(|(_, state)| state.error())
+        self.shared.tracked.as_ref().filter(|(_, state)| state.has_ended()).and_then(|(_, state)| state.error())
     }
 
     /// Its encoders in their order, once it was committed.

@@ -1,4 +1,4 @@
-//! One allocation, seen by several devices.
+//! One allocation, seen by several devices or by several resources of one.
 //!
 //! A resource belongs to one device. Two devices that work on the same bytes have a resource each, over one allocation, and neither
 //! device's order engine knows of the other's work: a shared event orders them, or nothing does. Only the CPU's guards must look
@@ -7,6 +7,11 @@
 //!
 //! A hold and a new resource may come at once. The hold registers with its own device first and then reads the list; the new
 //! resource enters the list first and then asks every device for holds. So one of the two sees the other.
+//!
+//! Memory that processes share comes in as often as the program likes: the same mapping on several devices, or the same file by several
+//! handles. It is known by its file, and has one home in this process however it came.
+#[cfg(target_os = "linux")]
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -16,6 +21,8 @@ use parking_lot::Mutex;
 use crate::api::device::DeviceShared;
 use crate::api::purgeable::Purgeable;
 use crate::api::resource::{Home, ResourceCore};
+#[cfg(target_os = "linux")]
+use crate::backend::Allocation;
 use crate::error::ResourceError;
 use crate::submit::{Claimant, GuardTaken, Hold, Obstruction};
 use crate::{Error, HazardTrackingMode, ResourceOptions};
@@ -32,9 +39,12 @@ pub(crate) struct OwnMemory {
 }
 
 /// All resources of a shared allocation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Views {
     table: Mutex<Table>,
+    /// Of memory that processes share: what all of its resources lie in.
+    #[cfg(target_os = "linux")]
+    adopted: Option<std::sync::Weak<dyn Allocation>>,
 }
 
 #[derive(Debug, Default)]
@@ -75,21 +85,9 @@ impl OwnMemory {
     /// The name of the same allocation on `device`. `own` is the resource that it is the memory of.
     fn on(self: &Arc<Self>, device: &Arc<DeviceShared>, own: View) -> Arc<Self> {
         let views = self.views.get_or_init(|| {
-            let table = Table { memories: vec![Arc::downgrade(self)], views: vec![own] };
-            Arc::new(Views { table: Mutex::new(table) })
+            Views::new(Table { memories: vec![Arc::downgrade(self)], views: vec![own] })
         });
-        // Names that go with the end of this function may take a whole device with them: not under the lock.
-        let mut seen = Vec::new();
-        let mut table = views.table.lock();
-        table.memories.retain(|memory| memory.strong_count() > 0);
-        seen.extend(table.memories.iter().filter_map(Weak::upgrade));
-        if let Some(known) = seen.iter().find(|memory| Arc::ptr_eq(&memory.device, device)) {
-            return Arc::clone(known);
-        }
-        let made = Self::with_views(device, OnceLock::from(Arc::clone(views)));
-        table.memories.push(Arc::downgrade(&made));
-        drop(table);
-        made
+        views.memory_on(device)
     }
 
     /// A resource is gone.
@@ -102,6 +100,32 @@ impl OwnMemory {
                 .views
                 .retain(|view| !(std::ptr::eq(view.device.as_ptr(), own) && view.resource == resource));
         }
+    }
+}
+
+impl Views {
+    fn new(table: Table) -> Arc<Self> {
+        Arc::new(Self {
+            table: Mutex::new(table),
+            #[cfg(target_os = "linux")]
+            adopted: None,
+        })
+    }
+
+    /// The name of the allocation on `device`.
+    fn memory_on(self: &Arc<Self>, device: &Arc<DeviceShared>) -> Arc<OwnMemory> {
+        // Names that go with the end of this function may take a whole device with them: not under the lock.
+        let mut seen = Vec::new();
+        let mut table = self.table.lock();
+        table.memories.retain(|memory| memory.strong_count() > 0);
+        seen.extend(table.memories.iter().filter_map(Weak::upgrade));
+        if let Some(known) = seen.iter().find(|memory| Arc::ptr_eq(&memory.device, device)) {
+            return Arc::clone(known);
+        }
+        let made = OwnMemory::with_views(device, OnceLock::from(Arc::clone(self)));
+        table.memories.push(Arc::downgrade(&made));
+        drop(table);
+        made
     }
 }
 
@@ -150,6 +174,51 @@ pub(crate) fn share(
         unreachable!("a name that was asked for by another one has the list of both")
     };
     Ok(Shared { memory, options, views })
+}
+
+/// Memory that processes share, as `device` names it, and the allocation that all resources of this process over it lie in.
+#[cfg(target_os = "linux")]
+pub(crate) fn adopt(
+    call: &'static str,
+    device: &Arc<DeviceShared>,
+    memory: &Arc<fencepost_ipc::SharedMemory>,
+    options: ResourceOptions,
+) -> Result<(Shared, Arc<dyn Allocation>), Error> {
+    static HOMES: Mutex<Option<HashMap<(u64, u64), std::sync::Weak<Views>>>> = Mutex::new(None);
+    let file = file_of(call, memory)?;
+    let (views, allocation) = {
+        let mut homes = HOMES.lock();
+        let homes = homes.get_or_insert_default();
+        let known = homes.get(&file).and_then(Weak::upgrade);
+        let home = known.and_then(|views| Some((views.adopted.as_ref()?.upgrade()?, views)));
+        match home {
+            Some((allocation, views)) => (views, device.backend().share(&allocation)?),
+            None => {
+                let allocation = device.backend().adopt(memory)?;
+                let adopted = Some(Arc::downgrade(&allocation));
+                let views = Arc::new(Views { table: Mutex::default(), adopted });
+                // What is gone leaves its place when the room would have to grow.
+                if homes.len() == homes.capacity() {
+                    homes.retain(|_, views| views.strong_count() > 0);
+                }
+                homes.insert(file, Arc::downgrade(&views));
+                (views, allocation)
+            }
+        }
+    };
+    let memory = views.memory_on(device);
+    Ok((Shared { memory, options, views }, allocation))
+}
+
+/// What tells one memory file from all others as long as somebody has it.
+#[cfg(target_os = "linux")]
+fn file_of(call: &'static str, memory: &fencepost_ipc::SharedMemory) -> Result<(u64, u64), Error> {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+    let failed = |source| Error::from(crate::error::IpcError::Memory { call, source });
+    let file = std::fs::File::from(memory.as_fd().try_clone_to_owned().map_err(failed)?);
+    let known = file.metadata().map_err(failed)?;
+    Ok((known.dev(), known.ino()))
 }
 
 impl Shared {

@@ -9,6 +9,8 @@ pub(crate) enum IpcError {
         "`SharedEvent::handle`: no thread is to be had that watches what other processes raise: {source}"
     )]
     Thread { source: std::io::Error },
+    #[error("{call}: the memory's file cannot be looked at: {source}")]
+    Memory { call: &'static str, source: std::io::Error },
     #[error(
         "{call} of {buffer}, whose memory is this process's own. \
          Make it with `Device::new_shareable_buffer`: memory cannot move while kernels may use it"
@@ -37,7 +39,7 @@ impl Cause for IpcError {
                 }
                 _ => ErrorKind::InvalidHandle,
             },
-            Self::Thread { .. } => ErrorKind::Process,
+            Self::Thread { .. } | Self::Memory { .. } => ErrorKind::Process,
             Self::NotShareable { .. } => ErrorKind::Unsupported,
         }
     }

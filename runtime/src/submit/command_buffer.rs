@@ -3,6 +3,14 @@
 //! Completions arrive from many threads, thousands to a buffer, so what they touch are a few atomic words; the lock is for handlers,
 //! errors and those who sleep. A buffer is *open* once for each part in flight and once while anything of it is still to be handed
 //! over; whoever closes the last one ends it.
+//!
+//! Buffers of a tracked queue are told of in the queue's order, though their work overlaps (rule 7.3.3): each keeps the next one open
+//! until it has ended itself, and lets those go who wait for the next one's handlers after those who wait for its own.
+//!
+//! ```text
+//!   first    work ─────────► end ─► handlers ─► who waits for it
+//!   second   work ──►          └─► end ─► handlers ─► │ └─► who waits for it
+//! ```
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -23,6 +31,8 @@ pub(crate) struct CommandBufferState {
     status: AtomicU8,
     /// Parts in flight, and one more while something is still to be handed over.
     open: AtomicU32,
+    /// Its own handlers, and the buffer before it whose waiters are let go first.
+    untold: AtomicU32,
     failed: AtomicBool,
     started_ns: AtomicU64,
     ended_ns: AtomicU64,
@@ -43,6 +53,8 @@ struct Inner {
     completed_handlers_ran: bool,
     error: Option<Error>,
     slot: Option<Slot>,
+    /// The next one of its queue, until that may be told of.
+    next: Option<Arc<CommandBufferState>>,
 }
 
 /// What became of one pass, and when it ran.
@@ -78,6 +90,7 @@ impl CommandBufferState {
         Arc::new_cyclic(|this| Self {
             status: AtomicU8::new(CommandBufferStatus::NotEnqueued as u8),
             open: AtomicU32::new(1),
+            untold: AtomicU32::new(1),
             failed: AtomicBool::new(false),
             started_ns: AtomicU64::new(u64::MAX),
             ended_ns: AtomicU64::new(0),
@@ -212,7 +225,9 @@ impl CommandBufferState {
     pub(super) fn set_scheduled(&self) {
         if self.step(CommandBufferStatus::Committed, CommandBufferStatus::Scheduled) {
             let handlers = std::mem::take(&mut self.inner.lock().scheduled_handlers);
-            self.call(handlers, |inner| inner.scheduled_handlers_ran = true);
+            // A handler that waits for it waits for no handlers.
+            self.changed.notify_all();
+            self.call(handlers, Self::scheduled_handlers_ran);
         }
     }
 
@@ -221,11 +236,32 @@ impl CommandBufferState {
         self.open.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A part has ended, or nothing more will be handed over. The last one ends the buffer.
-    pub(super) fn close(&self) {
-        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.end();
+    /// This one is told of after `before`, the one before it on its queue. Nothing of it has been closed yet.
+    pub(super) fn follow(&self, before: &Self) {
+        let mut inner = before.inner.lock();
+        if inner.completed_handlers_ran {
+            return;
         }
+        if !ended(before.status_now()) {
+            self.open();
+        }
+        self.untold.fetch_add(1, Ordering::Relaxed);
+        inner.next = self.this.upgrade();
+    }
+
+    /// A part has ended, or nothing more will be handed over. The last one ends the buffer, and those behind it that waited for that.
+    pub(super) fn close(&self) {
+        if !self.close_one() {
+            return;
+        }
+        let mut next = self.end();
+        while let Some(state) = next.filter(|next| next.close_one()) {
+            next = state.end();
+        }
+    }
+
+    fn close_one(&self) -> bool {
+        self.open.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
     /// Whether it has ended. Unlike [`status`](Self::status), this gets nothing going.
@@ -265,8 +301,8 @@ impl CommandBufferState {
         }
     }
 
-    /// All of it is over.
-    fn end(&self) {
+    /// All of it is over, and so are those before it. The next one, which may be over since this is.
+    fn end(&self) -> Option<Arc<Self>> {
         self.set_scheduled();
         let mut inner = self.inner.lock();
         let status =
@@ -274,28 +310,53 @@ impl CommandBufferState {
         self.status.store(status as u8, Ordering::Release);
         let handlers = std::mem::take(&mut inner.completed_handlers);
         let slot = inner.slot.take();
+        let next = inner.next.clone();
         drop(inner);
         drop(slot);
-        self.call(handlers, |inner| inner.completed_handlers_ran = true);
+        self.changed.notify_all();
+        self.call(handlers, Self::told);
+        next
     }
 
-    /// Calls handlers on their own thread, then notes that they have run; at once where there are none.
-    fn call(&self, handlers: Vec<Handler>, then: impl FnOnce(&mut Inner) + Send + 'static) {
+    /// Calls handlers on their own thread, then `then`; at once where there are none.
+    fn call(&self, handlers: Vec<Handler>, then: fn(&Self)) {
         let this = self.this.upgrade();
         if let Some(this) = this.filter(|_| !handlers.is_empty()) {
             for handler in handlers {
                 let this = Arc::clone(&this);
                 self.handlers.push(Box::new(move || handler(&this)));
             }
-            self.handlers.push(Box::new(move || this.note(then)));
+            self.handlers.push(Box::new(move || then(&this)));
         } else {
-            self.note(then);
+            then(self);
         }
     }
 
-    fn note(&self, then: impl FnOnce(&mut Inner)) {
-        then(&mut self.inner.lock());
+    fn scheduled_handlers_ran(&self) {
+        self.inner.lock().scheduled_handlers_ran = true;
         self.changed.notify_all();
+    }
+
+    /// Its completed handlers have run, or those who waited for the buffer before it have been let go. After both, those who wait for
+    /// it are.
+    fn told(&self) {
+        let mut next = self.told_one();
+        while let Some(state) = next {
+            next = state.told_one();
+        }
+    }
+
+    fn told_one(&self) -> Option<Arc<Self>> {
+        if self.untold.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return None;
+        }
+        let next = {
+            let mut inner = self.inner.lock();
+            inner.completed_handlers_ran = true;
+            inner.next.take()
+        };
+        self.changed.notify_all();
+        next
     }
 
     fn sleep_until(&self, there: impl Fn(&Self, &Inner) -> bool) {

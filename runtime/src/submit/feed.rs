@@ -177,6 +177,9 @@ impl Submission {
         now: Instant,
         after: &mut Vec<After>,
     ) -> Step {
+        if let Some(queue) = state.queue(queue) {
+            queue.line_up(&mut committed);
+        }
         if committed.state.has_failed() {
             state.unhold(queue);
             self.break_rest(committed, after);

@@ -150,7 +150,7 @@ impl Submission {
     pub(crate) fn add_queue(&self, mode: QueueMode, max_uncompleted: usize) -> QueueId {
         let mut state = self.lock();
         let id = state.engine.add_queue(mode);
-        state.queues.push((id, Queue::new(max_uncompleted)));
+        state.queues.push((id, Queue::new(mode, max_uncompleted)));
         id
     }
 
@@ -252,7 +252,7 @@ impl Submission {
         for (recording, buffer) in group {
             let (committed, reserved) = buffer.set_committed();
             if committed {
-                let entry = Committed { recording, state: buffer, cursor: Cursor::default() };
+                let entry = Committed { recording, state: buffer, cursor: Cursor::default(), in_line: false };
                 queue.accept(entry, reserved);
             }
         }

@@ -3,6 +3,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use fencepost_core::QueueMode;
+
 use super::command_buffer::CommandBufferState;
 use super::slots::Slots;
 use crate::api::Label;
@@ -22,6 +24,8 @@ pub(super) struct Queue {
     pub(super) passed: Option<Instant>,
     /// Its handle is gone: it goes when it is empty.
     pub(super) closed: bool,
+    /// On a tracked queue: the last command buffer that the queue came to. The next one is told of after it (rule 7.3.3).
+    last: Option<Weak<CommandBufferState>>,
 }
 
 /// One thing that a queue has accepted.
@@ -46,6 +50,8 @@ pub(super) struct Committed {
     pub(super) recording: Arc<Recording>,
     pub(super) state: Arc<CommandBufferState>,
     pub(super) cursor: Cursor,
+    /// The queue has come to it.
+    pub(super) in_line: bool,
 }
 
 /// How much of a recording was handed over.
@@ -60,7 +66,7 @@ pub(super) struct Cursor {
 }
 
 impl Queue {
-    pub(super) fn new(max_uncompleted: usize) -> Self {
+    pub(super) fn new(mode: QueueMode, max_uncompleted: usize) -> Self {
         Self {
             label: None,
             entries: VecDeque::new(),
@@ -69,6 +75,7 @@ impl Queue {
             waiting: VecDeque::new(),
             passed: None,
             closed: false,
+            last: (mode == QueueMode::Tracked).then(Weak::new),
         }
     }
 
@@ -95,6 +102,18 @@ impl Queue {
             self.passed = Some(opened);
             self.waiting.pop_front();
         }
+    }
+
+    /// The queue has come to a command buffer.
+    pub(super) fn line_up(&mut self, committed: &mut Committed) {
+        if std::mem::replace(&mut committed.in_line, true) {
+            return;
+        }
+        let Some(last) = &mut self.last else { return };
+        if let Some(before) = last.upgrade() {
+            committed.state.follow(&before);
+        }
+        *last = Arc::downgrade(&committed.state);
     }
 
     /// Puts a committed buffer where its place was reserved, or at the end.

@@ -1,4 +1,6 @@
 //! Submission on the CPU device, with recordings made by hand whose commands are closures.
+mod completion;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};

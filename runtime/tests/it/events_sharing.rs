@@ -103,6 +103,60 @@ fn guards_see_the_work_of_both_devices() -> Result<(), Error> {
     Ok(())
 }
 
+/// Memory that processes share has one home in each: guards see it whole, by whatever way it came in, on one device and on several.
+#[cfg(target_os = "linux")]
+#[test]
+fn guards_see_all_buffers_over_one_shared_memory() -> Result<(), Error> {
+    use std::sync::Arc;
+    let (here, there) = (Device::cpu(), Device::cpu());
+    let made = here.new_shareable_buffer(1024, ResourceOptions::SHARED.untracked())?;
+    let received = || {
+        let file = std::os::fd::OwnedFd::from(made.handle()?);
+        there.buffer_from_handle(file.into(), ResourceOptions::SHARED.untracked())
+    };
+    let file = std::os::fd::OwnedFd::from(made.handle()?);
+    let memory = Arc::new(fencepost::SharedMemory::try_from(file)?);
+    let mapped = |device: &Device| {
+        device.buffer_with_bytes_no_copy(&memory, ResourceOptions::SHARED.untracked())
+    };
+    let all = [made.clone(), received()?, received()?, mapped(&here)?, mapped(&there)?];
+    for (number, uses) in all.iter().enumerate() {
+        uses.write(0, &[number as u32; 256])?;
+        let (device, gate) = (uses.device(), uses.device().new_event());
+        let (queue, other) = (device.new_command_queue(), device.new_command_queue());
+        let work = queue.command_buffer();
+        work.set_label("at work");
+        work.encode_wait_for_event(&gate, 1)?;
+        let mut blit = work.blit_command_encoder()?;
+        blit.fill_buffer(uses, 512.., 9)?;
+        blit.end_encoding();
+        work.commit()?;
+        for asked in &all {
+            refused(asked.read::<u32>(..), ErrorKind::InFlight, &["`at work`"]);
+            assert_eq!(asked.read::<u32>(..512)?, [number as u32; 128]);
+            // The other way round: what a guard of any of them holds, this one's work may not use.
+            let guard = asked.write_guard(..256)?;
+            let refusal = other.command_buffer();
+            let mut blit = refusal.blit_command_encoder()?;
+            blit.fill_buffer(uses, 252..256, 1)?;
+            blit.end_encoding();
+            refused(refusal.commit(), ErrorKind::InFlight, &["guard"]);
+            drop(guard);
+        }
+        let opening = other.command_buffer();
+        opening.encode_signal_event(&gate, 1)?;
+        opening.commit()?;
+        work.wait_until_completed()?;
+    }
+    let guard = all[1].write_guard(..4)?;
+    refused(mapped(&here), ErrorKind::InFlight, &["`buffer_with_bytes_no_copy`", "guard"]);
+    drop(guard);
+    // A home goes with its last buffer, and the memory may come in again.
+    drop((all, made));
+    assert_eq!(mapped(&here)?.read::<u8>(1020..)?, [9; 4]);
+    Ok(())
+}
+
 struct Player {
     queue: CommandQueue,
     add: ComputePipelineState,

@@ -79,6 +79,7 @@ impl Machine {
         self.threads.iter().filter_map(|thread| thread.last).for_each(|node| roots.node(node));
         for queue in &self.queues {
             queue.slots.iter().filter_map(|slot| slot.1).for_each(|(commit, _)| roots.node(commit));
+            queue.ended.iter().for_each(|node| roots.node(*node));
             for pending in &queue.pending {
                 let (Pending::Buffer { commit: node, .. } | Pending::Operation { call: node, .. }) = pending;
                 roots.node(*node);
@@ -156,6 +157,7 @@ impl Machine {
     }
 
     pub(crate) fn drop_queue(&mut self, index: QueueIndex) {
+        self.queues[index.index()].ended = Vec::new();
         self.engine.remove_queue(self.names.queues[index.index()]);
     }
 
@@ -179,7 +181,11 @@ impl Machine {
         let buffers: usize = self.buffers.iter().map(|buffer| 1 + buffer.nodes.len()).sum();
         let events: usize = self.events.iter().map(|event| 1 + event.raises.len()).sum();
         let steps: usize = self.threads.iter().map(|thread| 1 + thread.steps.len()).sum();
-        let queues: usize = self.queues.iter().map(|queue| queue.slots.len() + queue.pending.len()).sum();
+        let queues: usize = self
+            .queues
+            .iter()
+            .map(|queue| queue.slots.len() + queue.pending.len() + queue.ended.len())
+            .sum();
         self.engine.records() + self.sites.records() + buffers + events + steps + queues
     }
 }

@@ -55,6 +55,8 @@ pub(super) struct Queue {
     /// How far the first of `pending` has come: its beginning, its items, its end.
     at: u32,
     series: Series,
+    /// On a tracked queue: what the completion of the last command buffer that has ended follows (rule 7.3.3).
+    pub(super) ended: Vec<NodeId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -371,7 +373,7 @@ impl Machine {
                 self.buffers[buffer.index()].nodes.extend(signal);
                 return;
             }
-            Some((_, None)) => self.end(queue, buffer),
+            Some((_, None)) => self.end(queue, buffer, script.program),
         }
         let played = if at == 0 { Played::Begin(buffer) } else { Played::End(buffer) };
         watch.see(script, played, &self.known());
@@ -392,15 +394,23 @@ impl Machine {
         own.site = self.sites.add_buffer(buffer, body);
     }
 
-    fn end(&mut self, queue: usize, buffer: CommandBufferIndex) {
+    fn end(&mut self, queue: usize, buffer: CommandBufferIndex, program: &Program) {
         self.queues[queue].at = 0;
         self.queues[queue].pending.pop_front();
         let wait = self.engine.queue_wait(self.names.queues[queue]);
+        let tracked = program.queues[queue].mode == QueueMode::Tracked;
         let own = &mut self.buffers[buffer.index()];
         own.nodes.extend(wait);
         own.completed = true;
-        if self.engine.is_for_judging() && own.nodes.len() > NODES_MOST {
+        if tracked {
+            // Whoever sees it completed knows that all before it on the queue have completed too.
+            own.nodes.append(&mut self.queues[queue].ended);
+        }
+        if (tracked || self.engine.is_for_judging()) && own.nodes.len() > NODES_MOST {
             self.engine.all_of(&mut own.nodes);
+        }
+        if tracked {
+            self.queues[queue].ended.clone_from(&own.nodes);
         }
     }
 

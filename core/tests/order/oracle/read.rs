@@ -249,7 +249,8 @@ impl<'a> Reading<'a> {
         unreachable!("event operations stand on queues and in command buffers, between passes")
     }
 
-    /// Completion follows the buffer's items and signals, and all that holds the queue at its end.
+    /// Completion follows the buffer's items and signals, and all that holds the queue at its end; on a tracked queue also whatever
+    /// the completion of those before it follows.
     fn end(&mut self, m: usize, buffer: CommandBufferIndex) {
         let queue = self.queue(buffer);
         let own = |locus: &Locus| matches!(locus, Locus::PassItem { buffer: b, .. } | Locus::Pass { buffer: b, .. } if *b == buffer);
@@ -260,7 +261,14 @@ impl<'a> Reading<'a> {
             self.syncs.iter().filter(|sync| (sync.first)(inside, Stage::Blit)).map(|sync| sync.node);
         let here = Spot { queue, at: (m, END), pass: None };
         let holds = self.syncs.iter().filter(|sync| (sync.second)(here, Stage::Blit)).map(|sync| sync.node);
-        self.ends.insert(buffer, items.chain(signals).chain(holds).collect());
+        let mut ends: Vec<usize> = items.chain(signals).chain(holds).collect();
+        if self.program.queues[queue].mode == QueueMode::Tracked {
+            let before = self.ends.iter().filter(|(other, _)| self.queue(**other) == queue);
+            ends.extend(before.flat_map(|(_, nodes)| nodes));
+            ends.sort_unstable();
+            ends.dedup();
+        }
+        self.ends.insert(buffer, ends);
     }
 
     /// Something that holds all of a queue from a moment on.
