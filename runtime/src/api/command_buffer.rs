@@ -363,7 +363,11 @@ impl CommandBuffer {
 
     /// What it ended with, where it did not end well; `None` before the end. For explicit queues, the commit's feedback has it.
     pub fn error(&self) -> Option<Error> {
-        self.shared.tracked.as_ref().filter(|(_, state)| state.has_ended()).and_then(|(_, state)| state.error())
+        self.shared
+            .tracked
+            .as_ref()
+            .filter(|(_, state)| state.has_ended())
+            .and_then(|(_, state)| state.error())
     }
 
     /// Its encoders in their order, once it was committed.

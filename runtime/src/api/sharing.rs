@@ -84,9 +84,9 @@ impl OwnMemory {
 
     /// The name of the same allocation on `device`. `own` is the resource that it is the memory of.
     fn on(self: &Arc<Self>, device: &Arc<DeviceShared>, own: View) -> Arc<Self> {
-        let views = self.views.get_or_init(|| {
-            Views::new(Table { memories: vec![Arc::downgrade(self)], views: vec![own] })
-        });
+        let views = self
+            .views
+            .get_or_init(|| Views::new(Table { memories: vec![Arc::downgrade(self)], views: vec![own] }));
         views.memory_on(device)
     }
 

@@ -30,6 +30,11 @@ pub(crate) enum SubmitError {
          Keep the event until somebody has signaled it"
     )]
     Abandoned { event: String, value: u64 },
+    #[error(
+        "the wait for {event} to reach {value} is stuck: waits hold each other in a circle, and no handle of their events is left by \
+         which anybody could break it: {circle}. Signal before waiting, on one of the queues"
+    )]
+    Circle { event: String, value: u64, circle: String },
 }
 
 impl Cause for SubmitError {
@@ -38,7 +43,7 @@ impl Cause for SubmitError {
             Self::AlreadyCommitted { .. } => ErrorKind::AlreadyCommitted,
             Self::GuardHeld { .. } | Self::BeingCopied { .. } => ErrorKind::InFlight,
             Self::DeviceDropped { .. } => ErrorKind::DeviceLost,
-            Self::Abandoned { .. } => ErrorKind::Abandoned,
+            Self::Abandoned { .. } | Self::Circle { .. } => ErrorKind::Abandoned,
         }
     }
 }

@@ -215,6 +215,22 @@ impl EventBody {
         self.table.lock().promises.reach(value)
     }
 
+    /// Devices and nodes of the signals in flight that will raise it to a value.
+    pub(crate) fn promises_of(&self, value: u64) -> SmallVec<[(usize, NodeId); 4]> {
+        self.table.lock().promises.of(value).collect()
+    }
+
+    /// Whether another device than this one uses it.
+    pub(crate) fn is_used_elsewhere(&self, device: usize) -> bool {
+        let other = |user: &Weak<dyn EventUser>| user.as_ptr().cast::<()>().addr() != device;
+        self.shared && self.table.lock().users.iter().any(|user| other(user) && user.strong_count() > 0)
+    }
+
+    /// Whether another process may have it, and raise it.
+    pub(crate) fn is_seen_outside(&self) -> bool {
+        self.outside.is_open()
+    }
+
     /// Signals that were committed and not handed over, of all devices that use it.
     pub(crate) fn pending_signals(&self) -> Vec<PendingSignal> {
         let mut signals = Vec::new();
@@ -318,15 +334,15 @@ impl EventBody {
         }
     }
 
-    /// The signal will never run: what it follows failed. Those who wait for it and for no other one in flight are told.
+    /// The signal will never run: what it follows failed. Those who may have counted on it are told, also where another one in flight has
+    /// promised enough: that one may be behind them.
     pub(crate) fn break_promise(&self, device: usize, value: u64, node: NodeId, error: &Error) {
         let mut doubted = SmallVec::<[Arc<Gate>; 4]>::new();
         let held = {
             let mut table = self.table.lock();
             table.promises.remove(device, value, node);
-            let reached = self.level.value().max(table.promises.largest());
-            let first = table.gates.partition_point(|gate| gate.value() <= reached);
-            doubted.extend(table.gates.range(first..).map(Arc::clone));
+            let reached = self.level.value();
+            doubted.extend(table.gates_between(reached, value).map(Arc::clone));
             table.note_broken(value, error)
         };
         for gate in doubted {
@@ -335,9 +351,16 @@ impl EventBody {
         pump(&held);
     }
 
-    /// A signal that was never handed over will never run. Queues that wait for the event come back: they are to be told.
+    /// A signal that was never handed over will never run. Devices that wait for the event come back: they are to be told.
     pub(crate) fn break_signal(&self, value: u64, error: &Error) -> Users {
-        self.table.lock().note_broken(value, error)
+        let mut table = self.table.lock();
+        let mut told = table.note_broken(value, error);
+        for gate in table.gates_between(self.level.value(), value) {
+            if !told.iter().any(|known| Weak::ptr_eq(known, gate.user())) {
+                told.push(gate.user().clone());
+            }
+        }
+        told
     }
 
     /// How a wait for a value stands. When held, `user` is told of the next change.
@@ -377,7 +400,8 @@ impl EventBody {
         let place = table.gates.partition_point(|earlier| earlier.value() <= gate.value());
         table.gates.insert(place, Arc::clone(gate));
         self.watch_outside();
-        let broken = table.broken_for(gate.value()).filter(|_| !table.promises.reach(gate.value()));
+        // Whatever has promised the value since may be behind this wait.
+        let broken = table.broken_for(gate.value());
         drop(table);
         if let Some(error) = broken {
             gate.doubt(&error);
@@ -494,6 +518,12 @@ impl Table {
         self.next_waiter += 1;
         self.waiters.insert(place, waiter);
         place
+    }
+
+    /// Nodes in flight that wait for more than one value and for no more than another.
+    fn gates_between(&self, above: u64, most: u64) -> impl Iterator<Item = &Arc<Gate>> {
+        let first = self.gates.partition_point(|gate| gate.value() <= above);
+        self.gates.range(first..).take_while(move |gate| gate.value() <= most)
     }
 
     fn broken_for(&self, value: u64) -> Option<Error> {

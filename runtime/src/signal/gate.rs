@@ -61,9 +61,9 @@ impl Gate {
         self.claimed.is_claimed()
     }
 
-    /// Whether it still waits for a value that nothing in flight has promised.
-    pub(crate) fn is_doubtful(&self) -> bool {
-        !self.is_open() && self.event().is_some_and(|event| !event.is_promised(self.value))
+    /// The device whose node it is.
+    pub(super) fn user(&self) -> &Weak<dyn EventUser> {
+        &self.user
     }
 
     /// When it was opened.

@@ -38,6 +38,12 @@ impl Promises {
         self.largest
     }
 
+    /// Those that give a value: devices and nodes.
+    pub(super) fn of(&self, value: u64) -> impl Iterator<Item = (usize, NodeId)> + '_ {
+        let enough = move |promise: &&Promise| promise.value >= value;
+        self.list.iter().filter(enough).map(|promise| (promise.device, promise.node))
+    }
+
     /// Whether some signal gives the value. Nobody needs to promise 0.
     pub(super) fn reach(&self, value: u64) -> bool {
         self.largest >= value

@@ -34,6 +34,8 @@ pub(crate) struct CommandBufferState {
     /// Its own handlers, and the buffer before it whose waiters are let go first.
     untold: AtomicU32,
     failed: AtomicBool,
+    /// The first pass of which something has not run.
+    failed_pass: AtomicU32,
     started_ns: AtomicU64,
     ended_ns: AtomicU64,
     passes: OnceLock<Box<[PassRecord]>>,
@@ -92,6 +94,7 @@ impl CommandBufferState {
             open: AtomicU32::new(1),
             untold: AtomicU32::new(1),
             failed: AtomicBool::new(false),
+            failed_pass: AtomicU32::new(u32::MAX),
             started_ns: AtomicU64::new(u64::MAX),
             ended_ns: AtomicU64::new(0),
             passes: OnceLock::new(),
@@ -273,6 +276,11 @@ impl CommandBufferState {
         self.failed.load(Ordering::Acquire)
     }
 
+    /// Its error, where something in these first passes has not run.
+    pub(super) fn failed_before(&self, passes: u32) -> Option<Error> {
+        (self.failed_pass.load(Ordering::Acquire) < passes).then(|| self.error()).flatten()
+    }
+
     /// The first error stays.
     pub(super) fn fail(&self, error: &Error) {
         self.inner.lock().error.get_or_insert_with(|| error.clone());
@@ -281,6 +289,9 @@ impl CommandBufferState {
 
     /// Commands of a pass have ended so.
     pub(super) fn pass_ended(&self, pass: u32, count: u32, outcome: &Outcome) {
+        if !matches!(outcome, Outcome::Done { .. }) {
+            self.failed_pass.fetch_min(pass, Ordering::AcqRel);
+        }
         let Some(pass) = self.passes.get().and_then(|passes| passes.get(pass as usize)) else { return };
         match outcome {
             Outcome::Done { started_ns, ended_ns } => {

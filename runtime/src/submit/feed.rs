@@ -7,7 +7,7 @@ use fencepost_core::{Access, BarrierFilter, Engine, NodeId, Places, QueueId, Sta
 use smallvec::SmallVec;
 
 use super::part::{GATE, Part, Signal, Waited};
-use super::queue::{Committed, Cursor, Entry};
+use super::queue::{Committed, Cursor, Entry, Queue};
 use super::{After, State, Submission, dependency};
 use crate::backend::{Part as BackendPart, PlannedNode, Work};
 use crate::record::{Item, Recording};
@@ -90,7 +90,8 @@ impl Submission {
         let node = state.engine.signal_event(queue);
         event.promise(self.device(), value, node);
         state.assigned.push((node, PlannedNode::ALONE, Work::Gate));
-        let signals = vec![Signal { event, value, node, item: 0 }];
+        let vouches = state.queue(queue).map(Queue::vouch).unwrap_or_default();
+        let signals = vec![Signal { event, value, node, item: 0, passes: 0, vouches }];
         self.close_part(state, queue, Feed { signals, ..Feed::default() });
     }
 
@@ -107,7 +108,7 @@ impl Submission {
     ) -> Step {
         let user: Weak<dyn EventUser> = self.this.clone();
         let standing = event.standing(value, &user);
-        let standing = state.or_held(queue, standing);
+        let standing = state.or_held(self.device(), queue, event, standing);
         if matches!(standing, Standing::Held) && !state.has_timed_out(queue, now) {
             state.note_held(event, value);
             if let Some(queue) = state.queue(queue) {
@@ -118,10 +119,17 @@ impl Submission {
         match standing {
             Standing::Promised => {
                 let waited = self.feed_value(state, queue, event, value, now);
+                state.begin_work(queue);
                 self.close_part(state, queue, Feed { waited: Some(waited), ..Feed::default() });
             }
-            Standing::Broken(error) => self.break_behind(state, queue, &dependency(&error), after),
-            Standing::Reached | Standing::Held => state.engine.wait_for_event(queue, &[]),
+            Standing::Broken(error) => {
+                state.fail_stretch(queue, &dependency(&error));
+                self.break_behind(state, queue, &dependency(&error), after);
+            }
+            Standing::Reached | Standing::Held => {
+                state.begin_work(queue);
+                state.engine.wait_for_event(queue, &[]);
+            }
         }
         state.unhold(queue);
         Step::Done
@@ -156,13 +164,17 @@ impl Submission {
             match entry {
                 Entry::Committed(committed) => {
                     committed.state.fail(error);
-                    self.break_rest(committed, after);
+                    self.break_rest(state, queue, committed, after);
                 }
                 Entry::Signal { event, value } => {
+                    state.queue(queue).map(Queue::vouch);
                     self.break_signal(&event, value, error, after);
                     after.push(After::DropSignal(event));
                 }
-                Entry::Wait { event, .. } => after.push(After::DropEvent(event)),
+                Entry::Wait { event, .. } => {
+                    state.fail_stretch(queue, error);
+                    after.push(After::DropEvent(event));
+                }
                 // Its buffer finds no place any more when it is committed, and takes one at the end.
                 Entry::Reserved(_) => {}
             }
@@ -182,7 +194,7 @@ impl Submission {
         }
         if committed.state.has_failed() {
             state.unhold(queue);
-            self.break_rest(committed, after);
+            self.break_rest(state, queue, committed, after);
             return Step::Done;
         }
         let start = committed.cursor.item;
@@ -215,7 +227,7 @@ impl Submission {
             Fed::Broken(error) => {
                 state.unhold(queue);
                 committed.state.fail(&dependency(&error));
-                self.break_rest(committed, after);
+                self.break_rest(state, queue, committed, after);
                 Step::Done
             }
         }
@@ -261,15 +273,25 @@ impl Submission {
     ) -> Step {
         state.unhold(queue);
         committed.state.fail(&state.timed_out(event, value));
-        self.break_rest(committed, after);
+        self.break_rest(state, queue, committed, after);
         Step::Done
     }
 
     /// A buffer has failed: its remaining signals are never executed (rule 6.13), and nothing more of it is handed over.
-    pub(super) fn break_rest(&self, committed: Committed, after: &mut Vec<After>) {
+    pub(super) fn break_rest(
+        &self,
+        state: &mut State,
+        queue: QueueId,
+        committed: Committed,
+        after: &mut Vec<After>,
+    ) {
         if let Some(first) = committed.state.error() {
             let error = dependency(&first);
-            for item in &committed.recording.items[committed.cursor.item..] {
+            let rest = &committed.recording.items[committed.cursor.item..];
+            if let Some(queue) = state.queue(queue) {
+                queue.skip(rest, &error);
+            }
+            for item in rest {
                 if let Item::SignalEvent { event, value } = item {
                     self.break_signal(event, *value, &error, after);
                 }
@@ -300,7 +322,8 @@ impl Submission {
             match item {
                 Item::WaitForEvent { event, value } => {
                     let user: Weak<dyn EventUser> = self.this.clone();
-                    match state.or_held(queue, event.standing(*value, &user)) {
+                    let standing = event.standing(*value, &user);
+                    match state.or_held(self.device(), queue, event, standing) {
                         Standing::Reached => state.engine.wait_for_event(queue, &[]),
                         Standing::Promised if cursor.item > feed.items_start => return Fed::Part,
                         Standing::Promised => {
@@ -310,6 +333,7 @@ impl Submission {
                         Standing::Broken(error) => return Fed::Broken(error),
                         Standing::Held => return Fed::Held { event: Arc::clone(event), value: *value },
                     }
+                    state.begin_work(queue);
                     cursor.marked = false;
                 }
                 Item::SignalEvent { event, value } => {
@@ -317,11 +341,17 @@ impl Submission {
                     event.promise(self.device(), *value, node);
                     let tag = PlannedNode::ALONE | feed.signals.len() as u32;
                     state.assigned.push((node, tag, Work::Gate));
-                    let event = event.clone();
-                    feed.signals.push(Signal { event, value: *value, node, item: cursor.item + 1 });
+                    let vouches = state.queue(queue).map(Queue::vouch).unwrap_or_default();
+                    let (event, item, passes) = (event.clone(), cursor.item + 1, cursor.passes);
+                    feed.signals.push(Signal { event, value: *value, node, item, passes, vouches });
                     cursor.marked = true;
                 }
-                item => state.feed_item(queue, recording, item, cursor),
+                item => {
+                    if matches!(item, Item::BeginPass { .. }) {
+                        state.begin_work(queue);
+                    }
+                    state.feed_item(queue, recording, item, cursor);
+                }
             }
             cursor.item += 1;
         }
@@ -347,6 +377,8 @@ impl Submission {
             items: feed.items_start..feed.items_end,
             nodes_end,
             signals: feed.signals,
+            stretch: state.queue(queue).map(|queue| queue.present_stretch()).unwrap_or_default(),
+            edges: state.edges_behind_waits(feed.waited.as_ref()),
             waited: feed.waited,
             refused: OnceLock::new(),
             remaining: AtomicU32::new(state.plan.nodes.len() as u32),
@@ -357,6 +389,7 @@ impl Submission {
         state.plan_part(BackendPart { recording, completion: Arc::clone(&part) as _ });
         if let Some(waited) = &part.waited {
             state.enrolling.push(Arc::clone(&part));
+            state.shut.push_back(Arc::clone(&waited.gate));
             if let Some(queue) = state.queue(queue) {
                 queue.note_waited(&waited.gate);
             }
@@ -456,6 +489,33 @@ impl State {
             let predecessors = node.predecessors.start + shift..node.predecessors.end + shift;
             PlannedNode { id: node.id, predecessors, part: index, tag, work }
         }));
+    }
+
+    /// The queue has come to something that the next signal vouches for.
+    fn begin_work(&mut self, queue: QueueId) {
+        if let Some(queue) = self.queue(queue) {
+            queue.stretch();
+        }
+    }
+
+    /// The same, and it has failed already.
+    pub(super) fn fail_stretch(&mut self, queue: QueueId, error: &Error) {
+        if let Some(queue) = self.queue(queue) {
+            queue.stretch().fail(error);
+        }
+    }
+
+    /// What each node of the plan follows, where a wait is in flight that it may be behind.
+    fn edges_behind_waits(&mut self, waited: Option<&Waited>) -> Box<[(NodeId, NodeId)]> {
+        while self.shut.front().is_some_and(|gate| gate.is_open()) {
+            self.shut.pop_front();
+        }
+        if self.shut.is_empty() && waited.is_none() {
+            return Box::default();
+        }
+        let plan = &self.plan;
+        let of = |node| plan.predecessors_of(node).iter();
+        plan.nodes.iter().flat_map(|node| of(node).map(|before| (node.id, *before))).collect()
     }
 
     /// Notes that a queue is held; true when it has been held for too long.

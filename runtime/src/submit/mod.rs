@@ -25,6 +25,7 @@ mod stuck;
 mod tests;
 mod timer;
 mod waits;
+mod world;
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
@@ -82,6 +83,10 @@ struct State {
     review_due: bool,
     /// Waits in flight whose signals in flight have failed, with why.
     doubted: Vec<(QueueId, Arc<Gate>, Error)>,
+    /// Waits in flight in release order, but for those at the beginning that have passed.
+    shut: VecDeque<Arc<Gate>>,
+    /// This device, while a queue holds back what was committed: it is to run, whoever has let go of the device meanwhile.
+    kept_alive: Option<Arc<Submission>>,
     holds: Vec<Claim>,
     event_timeout: Option<Duration>,
     /// Reused from call to call.
@@ -108,11 +113,15 @@ enum After {
     TimeOut(Arc<Gate>, Option<Error>),
     /// A wait in flight that nobody is left to release.
     Fail(Arc<Gate>, Error),
+    /// Whether anybody is left to release a wait takes a look at all devices.
+    Survey(Arc<Submission>),
+    /// Maybe the last handle of the device.
+    DropDevice(Arc<Submission>),
 }
 
 impl Submission {
     pub(crate) fn new(backend: Arc<dyn Backend>) -> Arc<Self> {
-        Arc::new_cyclic(|this| Self {
+        let made = Arc::new_cyclic(|this| Self {
             backend,
             state: Mutex::new(State {
                 engine: Engine::new(),
@@ -121,6 +130,8 @@ impl Submission {
                 enrolling: Vec::new(),
                 review_due: false,
                 doubted: Vec::new(),
+                shut: VecDeque::new(),
+                kept_alive: None,
                 holds: Vec::new(),
                 event_timeout: None,
                 plan: Plan::default(),
@@ -132,7 +143,9 @@ impl Submission {
             handlers: Arc::new(SerialQueue::new("fencepost handlers")),
             timer: Timer::default(),
             this: this.clone(),
-        })
+        });
+        waits::register(&made.this);
+        made
     }
 
     pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
@@ -348,6 +361,11 @@ impl EventUser for Submission {
         }
         after.extend(state.enrolling.drain(..).map(After::Enroll));
         self.set_timer(&mut state);
+        let holds_back = state.queues.iter().any(|(_, queue)| queue.holds_work_back());
+        if holds_back != state.kept_alive.is_some() {
+            let before = std::mem::replace(&mut state.kept_alive, self.this.upgrade().filter(|_| holds_back));
+            after.extend(before.map(After::DropDevice));
+        }
         drop(state);
         drop(gone);
         after.into_iter().for_each(After::run);
@@ -366,7 +384,8 @@ impl EventUser for Submission {
 
     fn gate_doubted(&self, gate: &Arc<Gate>, error: &Error) {
         let mut state = self.lock();
-        if let Some(queue) = state.part_of(gate.node()).map(|part| part.queue) {
+        let known = state.doubted.iter().any(|(_, known, _)| Arc::ptr_eq(known, gate));
+        if let Some(queue) = state.part_of(gate.node()).map(|part| part.queue).filter(|_| !known) {
             state.doubted.push((queue, Arc::clone(gate), error.clone()));
         }
         drop(state);
@@ -475,6 +494,11 @@ impl After {
             }
             Self::TimeOut(gate, error) => gate.give_up(error.as_ref()),
             Self::Fail(gate, error) => gate.give_up(Some(&error)),
+            Self::Survey(device) => {
+                Submission::survey();
+                drop(device);
+            }
+            Self::DropDevice(device) => drop(device),
         }
     }
 }

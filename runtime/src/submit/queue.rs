@@ -1,14 +1,15 @@
 //! A queue: what was committed to it and has not been handed over, in order.
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use fencepost_core::QueueMode;
 
 use super::command_buffer::CommandBufferState;
 use super::slots::Slots;
+use crate::Error;
 use crate::api::Label;
-use crate::record::Recording;
+use crate::record::{Item, Recording};
 use crate::signal::{EventBody, Gate, SignalRight};
 
 #[derive(Debug)]
@@ -24,8 +25,18 @@ pub(super) struct Queue {
     pub(super) passed: Option<Instant>,
     /// Its handle is gone: it goes when it is empty.
     pub(super) closed: bool,
+    /// What the next signal vouches for, and whether a signal has vouched for it already.
+    stretch: Arc<Stretch>,
+    vouched: bool,
     /// On a tracked queue: the last command buffer that the queue came to. The next one is told of after it (rule 7.3.3).
     last: Option<Weak<CommandBufferState>>,
+}
+
+/// What a queue was given between one signal and the next: what that next one vouches for (rule 6.18). If any of it fails the signal is
+/// never executed, however long ago that was. Signals in a row vouch for the same.
+#[derive(Debug, Default)]
+pub(super) struct Stretch {
+    failed: OnceLock<Error>,
 }
 
 /// One thing that a queue has accepted.
@@ -65,6 +76,17 @@ pub(super) struct Cursor {
     pub(super) marked: bool,
 }
 
+impl Stretch {
+    /// The first failure counts.
+    pub(super) fn fail(&self, error: &Error) {
+        self.failed.set(error.clone()).ok();
+    }
+
+    pub(super) fn error(&self) -> Option<&Error> {
+        self.failed.get()
+    }
+}
+
 impl Queue {
     pub(super) fn new(mode: QueueMode, max_uncompleted: usize) -> Self {
         Self {
@@ -75,8 +97,15 @@ impl Queue {
             waiting: VecDeque::new(),
             passed: None,
             closed: false,
+            stretch: Arc::default(),
+            vouched: false,
             last: (mode == QueueMode::Tracked).then(Weak::new),
         }
+    }
+
+    /// Whether something that was committed is still to be handed over.
+    pub(super) fn holds_work_back(&self) -> bool {
+        self.entries.iter().any(|entry| !matches!(entry, Entry::Reserved(_)))
     }
 
     /// Its label; empty where it has none.
@@ -101,6 +130,34 @@ impl Queue {
         while let Some(opened) = self.waiting.front().and_then(|gate| gate.opened()) {
             self.passed = Some(opened);
             self.waiting.pop_front();
+        }
+    }
+
+    /// The queue has come to work, or to a wait: what it belongs to.
+    pub(super) fn stretch(&mut self) -> &Arc<Stretch> {
+        if std::mem::take(&mut self.vouched) {
+            self.stretch = Arc::default();
+        }
+        &self.stretch
+    }
+
+    /// The queue has come to a signal: what that vouches for.
+    pub(super) fn vouch(&mut self) -> Arc<Stretch> {
+        self.vouched = true;
+        Arc::clone(&self.stretch)
+    }
+
+    /// What the queue was given last, up to now.
+    pub(super) fn present_stretch(&self) -> Arc<Stretch> {
+        Arc::clone(&self.stretch)
+    }
+
+    /// Items of a command buffer that are never handed over: signals among them are broken, which tells of what is before them.
+    pub(super) fn skip(&mut self, items: &[Item], error: &Error) {
+        let last = items.iter().rposition(|item| matches!(item, Item::SignalEvent { .. }));
+        self.vouched |= last.is_some();
+        if last.is_none_or(|last| last + 1 < items.len()) {
+            self.stretch().fail(error);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Submission on the CPU device, with recordings made by hand whose commands are closures.
 mod completion;
+mod waits;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
@@ -514,28 +515,38 @@ fn an_endless_kernel_is_stopped_and_the_device_goes_on() {
     }
 }
 
-/// Work in flight goes on when every handle is gone, and a wait that nobody releases keeps nothing.
+/// What was committed runs though every handle of its device is gone, and keeps the device until then; so does what a wait holds, as long
+/// as somebody could release it.
 #[test]
 fn a_device_may_be_dropped_at_any_time() {
     for schedule in schedules() {
-        let rig = Rig::new(QueueMode::Tracked, schedule);
-        let ran = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&ran);
-        let tape = rig.tape().pass(DispatchType::Serial).run_groups(100, &[], move |_| {
-            counted.fetch_add(1, SeqCst);
-        });
-        rig.commit(rig.queue, tape.end());
-        let held = Arc::clone(&ran);
-        let never = EventHandle::new(false);
-        let tape = rig.tape().wait(&never, 1).pass(DispatchType::Serial);
-        let stuck = rig.commit(rig.queue, tape.run(&[], move || assert_eq!(held.load(SeqCst), 0)).end());
-        drop(rig);
-        wait_for("the work in flight", || ran.load(SeqCst) == 100);
-        wait_for("the end of the buffer that nobody releases", || {
-            stuck.status() == CommandBufferStatus::Error
-        });
-        assert_eq!(stuck.error().map(|error| error.kind()), Some(ErrorKind::DeviceLost));
-        wait_for("what the recordings held", || Arc::strong_count(&ran) == 1);
+        for released in [true, false] {
+            let rig = Rig::new(QueueMode::Tracked, schedule);
+            let device = Arc::downgrade(&rig.submission);
+            let ran = Arc::new(AtomicU32::new(0));
+            let counted = Arc::clone(&ran);
+            let tape = rig.tape().pass(DispatchType::Serial).run_groups(100, &[], move |_| {
+                counted.fetch_add(1, SeqCst);
+            });
+            rig.commit(rig.queue, tape.end());
+            let (held, event) = (Arc::clone(&ran), EventHandle::new(true));
+            let tape = rig.tape().wait(&event, 1).pass(DispatchType::Serial);
+            let tape = tape.run(&[], move || assert_eq!(held.fetch_add(1, SeqCst), 100));
+            let late = rig.commit(rig.queue, tape.end());
+            rig.submission.remove_queue(rig.queue);
+            drop(rig);
+            wait_for("the work in flight", || ran.load(SeqCst) == 100);
+            assert!(!late.has_ended() && device.strong_count() > 0);
+            if released {
+                event.raise(1);
+            }
+            drop(event);
+            wait_for("the end of the buffer", || late.status() >= CommandBufferStatus::Completed);
+            let error = late.error().map(|error| error.kind());
+            assert_eq!(error, (!released).then_some(ErrorKind::Abandoned));
+            wait_for("what the recordings held", || Arc::strong_count(&ran) == 1);
+            wait_for("the end of the device", || device.strong_count() == 0);
+        }
     }
 }
 

@@ -4,47 +4,22 @@
 //! buffer, on an explicit queue all that was committed behind it (rule 6.13). So a failed wait is passed like any other, and what it
 //! fails is refused before it starts.
 //!
-//! A wait that is not in flight can be hopeless. The program may raise an event as long as it has a handle of it, or has recorded a
-//! signal that it has not committed; another device may, as long as it has a signal to hand over. What remains are signals that this
-//! device holds back itself. If each of them stands behind a wait of the same kind, none will ever run.
-//!
-//! A wait whose signal has failed fails with it, though the program could raise the event: it is not to wait for a repair that
-//! nobody has promised. But a signal of this device that was committed and is held back is such a promise, as long as it may run.
-//! That holds for waits in flight as well.
-use std::collections::HashMap;
-use std::sync::Arc;
+//! Whether anybody is left to release a wait is asked of a picture of all that waits and signals ([`World`]). Where no other device uses
+//! the events that are in question, the picture of this one is enough, and is judged under its lock, so that a chain of failures may be as
+//! long as it likes. Where another one does, all devices of the process are looked at, with no lock held in between.
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use fencepost_core::{NodeId, QueueId};
+use parking_lot::Mutex;
 
 use super::part::Part;
-use super::queue::{Committed, Entry};
+use super::queue::Entry;
+use super::world::{Wait, World};
 use super::{After, State, Submission, dependency};
 use crate::Error;
 use crate::error::{DeviceError, SubmitError};
-use crate::record::Item;
 use crate::signal::{EventBody, Gate, Standing};
-
-/// Signals of an event that the queues of a device hold back.
-#[derive(Default)]
-struct Kept {
-    /// All that count as recorded, also those of a buffer that were handed over already.
-    recorded: usize,
-    /// Queues and values of those still to be handed over.
-    pending: Vec<(usize, u64)>,
-}
-
-/// A wait that nobody may release.
-struct Hopeless {
-    /// Its queue's.
-    index: usize,
-    event: Arc<EventBody>,
-    value: u64,
-    /// What its signal failed of, where it had one.
-    broken: Option<Error>,
-    /// Where it is in flight.
-    gate: Option<Arc<Gate>>,
-}
 
 impl Submission {
     /// A wait in flight has failed: what is behind it is refused, and it is passed.
@@ -95,40 +70,117 @@ impl Submission {
 
     /// Fails the waits that nobody is left to release. True: something moved.
     pub(super) fn review_waits(&self, state: &mut State, after: &mut Vec<After>) -> bool {
-        state.doubted.retain(|(_, gate, _)| gate.is_doubtful());
+        state.doubted.retain(|(_, gate, _)| !gate.is_open());
         if !std::mem::take(&mut state.review_due) && state.doubted.is_empty() {
             return false;
         }
-        let hopeless = state.hopeless();
+        let Some(this) = self.this.upgrade() else { return false };
+        if state.is_in_question_elsewhere(self.device()) {
+            after.push(After::Survey(this));
+            return false;
+        }
+        let mut world = World::default();
+        world.add(&this, state);
         let mut moved = false;
-        for Hopeless { index, event, value, broken, gate } in &hopeless {
-            if let (Some(gate), Some(error)) = (gate, broken) {
-                state.doubted.retain(|(_, known, _)| !Arc::ptr_eq(known, gate));
-                after.push(After::Fail(Arc::clone(gate), error.clone()));
-                continue;
-            }
-            moved = true;
-            let (id, queue) = &mut state.queues[*index];
-            let id = *id;
-            let abandoned = || SubmitError::Abandoned { event: event.describe(), value: *value }.into();
-            let error: Error = broken.as_ref().map_or_else(abandoned, dependency);
-            match queue.entries.pop_front() {
-                Some(Entry::Committed(committed)) => {
-                    committed.state.fail(&error);
-                    self.break_rest(committed, after);
-                }
-                Some(entry) => {
-                    self.break_behind(state, id, &error, after);
-                    if let Entry::Wait { event, .. } = entry {
-                        after.push(After::DropEvent(event));
-                    }
-                }
-                None => {}
-            }
-            state.unhold(id);
+        for verdict in verdicts(&world) {
+            moved |= self.carry_out(state, verdict, after);
         }
         moved
     }
+
+    /// Looks at the waits of all devices of this process, and fails those that nobody is left to release. No lock is held.
+    pub(super) fn survey() {
+        let mut world = World::default();
+        for device in all_devices() {
+            world.add(&device, &device.lock());
+        }
+        for verdict in verdicts(&world) {
+            let device = Arc::clone(&verdict.device);
+            let mut after = Vec::new();
+            let moved = device.carry_out(&mut device.lock(), verdict, &mut after);
+            after.into_iter().for_each(After::run);
+            if moved {
+                crate::signal::EventUser::pump(&*device);
+            }
+        }
+    }
+
+    /// Fails a wait, unless it has moved since; or notes that one that was in doubt has hope. True: a queue may move.
+    fn carry_out(&self, state: &mut State, verdict: Verdict, after: &mut Vec<After>) -> bool {
+        let Verdict { queue: id, event, value, gate, error, .. } = verdict;
+        if let Some(gate) = gate {
+            state.doubted.retain(|(_, known, _)| !Arc::ptr_eq(known, &gate));
+            after.extend(error.map(|error| After::Fail(gate, error)));
+            return false;
+        }
+        let Some(error) = error else { return false };
+        let held = state.queue(id).and_then(|queue| queue.first_held());
+        if !held.is_some_and(|(held, awaited)| Arc::ptr_eq(held, &event) && awaited == value) {
+            return false;
+        }
+        match state.queue(id).and_then(|queue| queue.entries.pop_front()) {
+            Some(Entry::Committed(committed)) => {
+                committed.state.fail(&error);
+                self.break_rest(state, id, committed, after);
+            }
+            Some(entry) => {
+                state.fail_stretch(id, &error);
+                self.break_behind(state, id, &error, after);
+                if let Entry::Wait { event, .. } = entry {
+                    after.push(After::DropEvent(event));
+                }
+            }
+            None => {}
+        }
+        state.unhold(id);
+        true
+    }
+}
+
+/// What becomes of a wait.
+struct Verdict {
+    device: Arc<Submission>,
+    queue: QueueId,
+    event: Arc<EventBody>,
+    value: u64,
+    gate: Option<Arc<Gate>>,
+    /// What it fails with. `None`: its signal has failed, but another one in flight will do, and tells if it fails too.
+    error: Option<Error>,
+}
+
+fn verdicts(world: &World) -> Vec<Verdict> {
+    let may_fail = |wait: &Wait| wait.broken.is_some() || (wait.gate.is_none() && !wait.event.has_handles());
+    if !world.waits.iter().any(may_fail) {
+        return Vec::new();
+    }
+    let stuck = world.stuck();
+    let lost = |(number, wait): (usize, &Wait)| {
+        let error = match &wait.broken {
+            Some(error) => {
+                let hopeless = stuck.contains(&number) || world.is_without_hope(number, &stuck);
+                if !hopeless && world.counts_on_what_is_kept(number) {
+                    return None;
+                }
+                hopeless.then(|| if wait.gate.is_some() { error.clone() } else { dependency(error) })
+            }
+            None => {
+                let is_held = stuck.contains(&number) && wait.gate.is_none();
+                is_held.then(|| {
+                    let (event, value) = (wait.event.describe(), wait.value);
+                    match world.circle(number, &stuck) {
+                        Some(circle) => SubmitError::Circle { event, value, circle }.into(),
+                        None => SubmitError::Abandoned { event, value }.into(),
+                    }
+                })
+            }
+        };
+        if error.is_none() && wait.broken.is_none() {
+            return None;
+        }
+        let (device, event, gate) = (Arc::clone(&wait.device), Arc::clone(&wait.event), wait.gate.clone());
+        Some(Verdict { device, queue: wait.queue, event, value: wait.value, gate, error })
+    };
+    world.waits.iter().enumerate().filter_map(lost).collect()
 }
 
 impl Part {
@@ -158,101 +210,45 @@ impl State {
         self.review_due |= !event.has_handles() || event.broken(value).is_some();
     }
 
-    /// A wait whose signal has failed is held like any other while another queue holds anything back, until it was seen whether that
-    /// helps. Where there is no such thing it fails at once, for chains of failures may be long.
-    pub(super) fn or_held(&self, queue: QueueId, standing: Standing) -> Standing {
+    /// A wait whose signal has failed is held like any other while another queue holds anything back, of this device or of another that uses
+    /// the event, until it was seen whether that helps. Where there is no such thing it fails at once, for chains of failures may be long.
+    pub(super) fn or_held(
+        &self,
+        device: usize,
+        queue: QueueId,
+        event: &EventBody,
+        standing: Standing,
+    ) -> Standing {
         let others = || self.queues.iter().any(|(id, other)| *id != queue && !other.entries.is_empty());
         match standing {
-            Standing::Broken(_) if others() => Standing::Held,
+            Standing::Broken(_) if others() || event.is_used_elsewhere(device) => Standing::Held,
             standing => standing,
         }
     }
 
-    /// Waits that nobody is left to release.
-    fn hopeless(&self) -> Vec<Hopeless> {
-        let mut held = self.held_and_doubted();
-        if held.iter().all(|wait| wait.broken.is_none() && wait.event.has_handles()) {
-            return Vec::new();
-        }
-        let kept = self.kept_signals();
-        let none = Kept::default();
-        // Whatever has a chance gives those behind it one.
-        loop {
-            let before = held.len();
-            let stuck: Vec<usize> = held.iter().map(|wait| wait.index).collect();
-            let has_chance = |wait: &Hopeless| {
-                let kept = kept.get(&Arc::as_ptr(&wait.event)).unwrap_or(&none);
-                let someone = || wait.event.has_handles() || wait.event.recorded_signals() > kept.recorded;
-                let from_elsewhere = wait.event.value_now() >= wait.value
-                    || wait.event.is_promised(wait.value)
-                    || (wait.broken.is_none() && someone());
-                let runs = |(queue, given): &(usize, u64)| {
-                    *given >= wait.value && !stuck.contains(queue) && !self.is_held_alike(*queue, wait)
-                };
-                from_elsewhere || kept.pending.iter().any(runs)
-            };
-            let chances: Vec<bool> = held.iter().map(has_chance).collect();
-            let mut chances = chances.into_iter();
-            held.retain(|_| !chances.next().unwrap_or(false));
-            if held.len() == before {
-                return held;
-            }
-        }
-    }
-
-    /// Waits that hold a queue, and those in flight whose signal has failed.
-    fn held_and_doubted(&self) -> Vec<Hopeless> {
-        let mut all: Vec<Hopeless> = Vec::new();
-        for (index, (_, queue)) in self.queues.iter().enumerate() {
-            if let Some((event, value)) = queue.first_held() {
-                let (event, broken) = (Arc::clone(event), event.broken(value));
-                all.push(Hopeless { index, event, value, broken, gate: None });
-            }
-        }
-        for (id, gate, error) in &self.doubted {
-            let index = self.queues.iter().position(|(known, _)| known == id);
-            // A queue that is gone holds nothing back, and nothing of the sort can be behind the wait.
-            let index = index.unwrap_or(usize::MAX);
-            if let Some(event) = gate.event() {
-                let (value, broken, gate) = (gate.value(), Some(error.clone()), Some(Arc::clone(gate)));
-                all.push(Hopeless { index, event, value, broken, gate });
-            }
-        }
-        all
-    }
-
-    /// Whether a queue is held until the same event has the same or a larger value: who gives it that releases this wait too, and
-    /// what stands behind there is no help.
-    fn is_held_alike(&self, queue: usize, wait: &Hopeless) -> bool {
-        let first = self.queues.get(queue).and_then(|(_, queue)| queue.first_held());
-        first.is_some_and(|(event, value)| Arc::ptr_eq(event, &wait.event) && value >= wait.value)
-    }
-
-    fn kept_signals(&self) -> HashMap<*const EventBody, Kept> {
-        let mut all: HashMap<*const EventBody, Kept> = HashMap::new();
-        for (index, (_, queue)) in self.queues.iter().enumerate() {
-            for entry in &queue.entries {
-                match entry {
-                    Entry::Signal { event, value } => {
-                        let kept = all.entry(Arc::as_ptr(event.body())).or_default();
-                        kept.recorded += 1;
-                        kept.pending.push((index, *value));
-                    }
-                    Entry::Committed(Committed { recording, cursor, .. }) => {
-                        for (number, item) in recording.items.iter().enumerate() {
-                            if let Item::SignalEvent { event, value } = item {
-                                let kept = all.entry(Arc::as_ptr(event.body())).or_default();
-                                kept.recorded += 1;
-                                if number >= cursor.item {
-                                    kept.pending.push((index, *value));
-                                }
-                            }
-                        }
-                    }
-                    Entry::Wait { .. } | Entry::Reserved(_) => {}
-                }
-            }
-        }
-        all
+    /// Whether another device uses the event of a wait that may fail: then what is here does not tell whether it does.
+    fn is_in_question_elsewhere(&self, device: usize) -> bool {
+        let in_question = |event: &EventBody, value: u64| {
+            (event.broken(value).is_some() || !event.has_handles()) && event.is_used_elsewhere(device)
+        };
+        let held = || self.queues.iter().filter_map(|(_, queue)| queue.first_held());
+        let doubted = || self.doubted.iter().filter_map(|(_, gate, _)| Some((gate.event()?, gate.value())));
+        held().any(|(event, value)| in_question(event, value))
+            || doubted().any(|(event, _)| event.is_used_elsewhere(device))
     }
 }
+
+/// Every device of this process that is there.
+fn all_devices() -> Vec<Arc<Submission>> {
+    ALL.lock().iter().filter_map(Weak::upgrade).collect()
+}
+
+/// From now on the device is one of all.
+pub(super) fn register(device: &Weak<Submission>) {
+    let mut all = ALL.lock();
+    all.retain(|device| device.strong_count() > 0);
+    all.push(device.clone());
+}
+
+/// Devices of this process. A wait of one may be released by any other, and only who sees all of them sees that none will.
+static ALL: Mutex<Vec<Weak<Submission>>> = Mutex::new(Vec::new());

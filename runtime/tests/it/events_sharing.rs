@@ -116,9 +116,8 @@ fn guards_see_all_buffers_over_one_shared_memory() -> Result<(), Error> {
     };
     let file = std::os::fd::OwnedFd::from(made.handle()?);
     let memory = Arc::new(fencepost::SharedMemory::try_from(file)?);
-    let mapped = |device: &Device| {
-        device.buffer_with_bytes_no_copy(&memory, ResourceOptions::SHARED.untracked())
-    };
+    let mapped =
+        |device: &Device| device.buffer_with_bytes_no_copy(&memory, ResourceOptions::SHARED.untracked());
     let all = [made.clone(), received()?, received()?, mapped(&here)?, mapped(&there)?];
     for (number, uses) in all.iter().enumerate() {
         uses.write(0, &[number as u32; 256])?;

@@ -181,11 +181,8 @@ impl Machine {
         let buffers: usize = self.buffers.iter().map(|buffer| 1 + buffer.nodes.len()).sum();
         let events: usize = self.events.iter().map(|event| 1 + event.raises.len()).sum();
         let steps: usize = self.threads.iter().map(|thread| 1 + thread.steps.len()).sum();
-        let queues: usize = self
-            .queues
-            .iter()
-            .map(|queue| queue.slots.len() + queue.pending.len() + queue.ended.len())
-            .sum();
+        let queues: usize =
+            self.queues.iter().map(|queue| queue.slots.len() + queue.pending.len() + queue.ended.len()).sum();
         self.engine.records() + self.sites.records() + buffers + events + steps + queues
     }
 }
