@@ -1,5 +1,5 @@
 //! Three frames in flight, right by construction: `Frames` lends the vertices of a frame only when the frame that had them last is over.
-//! `semaphore_frames` does the same by hand and needs its frames to end one after another; here they may end in any order.
+//! `semaphore_frames` does the same by hand and needs a tracked queue, which tells of its frames in their order; here they may be told of in any.
 use fencepost::{Device, Error, Frames, ResourceOptions};
 
 const FRAMES: u32 = 30;

@@ -1,7 +1,7 @@
 //! A ring of frames: several instances of what the CPU writes anew for each frame while the GPU still reads the ones before.
 //!
 //! By hand this is a counter, an index and a wait, and each can be wrong alone: a counting semaphore says *how many* places are free and
-//! not *which*, so it fails as soon as two frames end in another order than they began; a shared event that counts frames is never
+//! not *which*, so it is right only where frames are told of in their order, which explicit queues do not promise; a shared event that counts frames is never
 //! raised by a frame that fails, and the program hangs at the next one. Here each place knows the work that used it last, a place is lent
 //! only when just that work has ended, and what is lent is taken back by the commit.
 //!
