@@ -200,12 +200,14 @@ impl<'a> Test<'a> {
     }
 
     fn asked(&self, choices: &mut Choices) -> Asked {
-        let level = choices.below(self.model.mips + u32::from(choices.one_in(16)));
+        let beyond_mips = u32::from(choices.one_in(16));
+        let level = choices.below(self.model.mips + beyond_mips);
         let [width, height] = self.model.level_size(level);
         let beyond = u32::from(choices.one_in(16));
         let (x, y) = (choices.below(width), choices.below(height));
         let size = [choices.below(width - x + beyond) + 1, choices.below(height - y + beyond) + 1];
-        let slice = choices.below(self.model.slices + u32::from(choices.one_in(16)));
+        let beyond_slices = u32::from(choices.one_in(16));
+        let slice = choices.below(self.model.slices + beyond_slices);
         let size = if choices.one_in(32) { [0, size[1]] } else { size };
         Asked { region: Region { origin: [x, y], size }, level, slice }
     }
