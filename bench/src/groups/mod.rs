@@ -2,6 +2,7 @@
 
 mod events;
 mod kernels;
+mod memory;
 mod plan;
 mod record;
 mod tiny;
@@ -10,13 +11,14 @@ mod validate;
 use std::process::ExitCode;
 
 /// Every group by name.
-pub(crate) const NAMES: [&str; 6] = ["record", "plan", "tiny", "validate", "events", "kernels"];
+pub(crate) const NAMES: [&str; 7] = ["record", "plan", "tiny", "validate", "events", "kernels", "memory"];
 
 /// Runs a group; false where there is none of that name.
 pub(crate) fn run(name: &str) -> bool {
     match name {
         "events" => events::run(),
         "kernels" => kernels::run(),
+        "memory" => memory::run(),
         "plan" => plan::run(),
         "record" => record::run(),
         "tiny" => tiny::run(),

@@ -11,6 +11,8 @@ mod events_waiters;
 mod faults;
 mod frames;
 mod guards;
+#[cfg(target_os = "linux")]
+mod limits;
 mod liveness;
 mod managed;
 mod memory;

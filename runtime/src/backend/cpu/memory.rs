@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::Error;
 use crate::backend::Allocation;
 use crate::error::DeviceError;
+use bytes::Stores;
 
 pub(crate) mod bytes;
 pub(crate) mod row;
@@ -89,20 +90,46 @@ impl Memory {
     }
 
     /// Sets every byte of a range. The caller has checked the range.
-    pub(crate) fn fill(&self, offset: u64, length: u64, value: u8) {
-        bytes::fill(self.words(), offset as usize, length as usize, value);
+    pub(crate) fn fill(&self, offset: u64, length: u64, value: u8, stores: Stores) {
+        bytes::fill(self.words(), offset as usize, length as usize, value, stores);
+    }
+
+    /// Copies bytes out, of so many in all. The caller has checked the range.
+    pub(crate) fn read_part(&self, offset: u64, out: &mut [u8], stores: Stores) {
+        bytes::read(self.words(), offset as usize, out, stores);
+    }
+
+    /// Copies bytes in, of so many in all. The caller has checked the range.
+    pub(crate) fn write_part(&self, offset: u64, bytes: &[u8], stores: Stores) {
+        bytes::write(self.words(), offset as usize, bytes, stores);
     }
 
     /// Copies bytes from `source`, which may be `self`: overlapping ranges come out as if copied by way of a third place. The caller
     /// has checked both ranges.
-    pub(crate) fn copy_from(&self, offset: u64, source: &Self, source_offset: u64, length: u64) {
-        bytes::copy(source.words(), source_offset as usize, self.words(), offset as usize, length as usize);
+    pub(crate) fn copy_from(
+        &self,
+        offset: u64,
+        source: &Self,
+        source_offset: u64,
+        length: u64,
+        stores: Stores,
+    ) {
+        let (from, to) = (source_offset as usize, offset as usize);
+        bytes::copy(source.words(), from, self.words(), to, length as usize, stores);
     }
 
     /// Copies rows of bytes from `source`. Rows that overlap rows of the other side come out in an undefined order of copies. The
     /// caller has checked the ranges.
-    pub(crate) fn copy_rows_from(&self, offset: u64, source: &Self, source_offset: u64, rows: Rows) {
-        bytes::copy_rows(source.words(), source_offset as usize, self.words(), offset as usize, rows);
+    pub(crate) fn copy_rows_from(
+        &self,
+        offset: u64,
+        source: &Self,
+        source_offset: u64,
+        rows: Rows,
+        stores: Stores,
+    ) {
+        let (from, to) = (source_offset as usize, offset as usize);
+        bytes::copy_rows(source.words(), from, self.words(), to, rows, stores);
     }
 }
 
@@ -125,8 +152,8 @@ impl Memory {
         // SAFETY: the pages lie inside of memory that the allocator gave to this value, so none of its own records are in them. To
         // everybody who reads it through `&AtomicU32`, the system stores zeros.
         let given = unsafe { madvise(first.cast(), pages, Advice::LinuxDontNeed) };
-        bytes::fill(self.words(), 0, before, 0);
-        bytes::fill(self.words(), before + pages, bytes - before - pages, 0);
+        bytes::fill(self.words(), 0, before, 0, Stores::Cached);
+        bytes::fill(self.words(), before + pages, bytes - before - pages, 0, Stores::Cached);
         given.is_ok()
     }
 
@@ -142,16 +169,16 @@ impl Allocation for Memory {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) {
-        bytes::read(self.words(), offset as usize, out);
+        self.read_part(offset, out, Stores::of_total(out.len() as u64));
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) {
-        bytes::write(self.words(), offset as usize, bytes);
+        self.write_part(offset, bytes, Stores::of_total(bytes.len() as u64));
     }
 
     fn discard(&self) {
         if !self.give_pages_back() {
-            self.fill(0, self.length, 0);
+            self.fill(0, self.length, 0, Stores::of_total(self.length));
         }
     }
 

@@ -41,6 +41,7 @@ use crate::shader::Function;
 use crate::{CpuOptions, Error, Schedule, SizeAndAlign};
 use floor::Floor;
 use memory::Memory;
+use memory::bytes::Stores;
 use pipeline::CpuPipeline;
 use pool::Pool;
 use schedule::Adversary;
@@ -117,7 +118,8 @@ impl Backend for CpuDevice {
         to_offset: u64,
         length: u64,
     ) {
-        job::memory(to).copy_from(to_offset, job::memory(from), from_offset, length);
+        let stores = Stores::of_total(length);
+        job::memory(to).copy_from(to_offset, job::memory(from), from_offset, length, stores);
     }
 
     fn read_texture(

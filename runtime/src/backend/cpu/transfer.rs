@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::job::memory;
+use super::memory::bytes::Stores;
 use super::texel::{TexelView, TextureLayout, region};
 use crate::api::ResourceCore;
 use crate::backend::Allocation;
@@ -56,13 +57,15 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
             let whole = overlap(source, destination);
             let bytes = if whole { 0..source.length } else { blocks(&units, source.length) };
             let (from, to) = (start(source) + bytes.start, start(destination) + bytes.start);
+            let (stores, length) = (Stores::of_total(source.length), bytes.end - bytes.start);
             let source = memory(&*source.body.allocation);
-            memory(&*destination.body.allocation).copy_from(to, source, from, bytes.end - bytes.start);
+            memory(&*destination.body.allocation).copy_from(to, source, from, length, stores);
         }
         Transfer::FillBuffer { destination, value } => {
             let bytes = blocks(&units, destination.length);
             let first = start(destination) + bytes.start;
-            memory(&*destination.body.allocation).fill(first, bytes.end - bytes.start, *value);
+            let (stores, length) = (Stores::of_total(destination.length), bytes.end - bytes.start);
+            memory(&*destination.body.allocation).fill(first, length, *value, stores);
         }
         Transfer::CopyParts { source, destination } => copy_parts(source, destination),
         Transfer::SynchronizeBuffer { buffer, parts } => synchronize_buffer(buffer, parts, &units),
@@ -72,7 +75,9 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
                 for level in levels {
                     let image = layout.image(mips.start + level, slices.start + slice);
                     let end = image.offset + image.row_bytes * u64::from(image.height);
-                    synchronize(&texture.core, &*texture.allocation, texture.offset, image.offset..end);
+                    let (from, bytes) = (&*texture.allocation, image.offset..end);
+                    let stores = Stores::of_total(end - image.offset);
+                    synchronize(&texture.core, from, texture.offset, bytes, stores);
                 }
             });
         }
@@ -80,31 +85,34 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
             fill_parts(&destination[units.start as usize..units.end as usize], *value);
         }
         Transfer::CopyBufferToTexture { source, layout, destination } => {
+            let stores = region::stores(destination);
             each_slice(destination.size[1], units, |slice, rows| {
                 let from = start(source) + linear(*layout, slice, rows.start);
                 let to = part(destination, slice, rows);
                 let (texture, buffer) = (memory(&*to.body.allocation), memory(&*source.body.allocation));
-                region::copy_from_buffer(&to, texture, buffer, from, *layout);
+                region::copy_from_buffer(&to, texture, buffer, from, *layout, stores);
             });
         }
         Transfer::CopyTextureToBuffer { source, destination, layout } => {
+            let stores = region::stores(source);
             each_slice(source.size[1], units, |slice, rows| {
                 let to = start(destination) + linear(*layout, slice, rows.start);
                 let from = part(source, slice, rows);
                 let (texture, buffer) =
                     (memory(&*from.body.allocation), memory(&*destination.body.allocation));
-                region::copy_to_buffer(&from, texture, buffer, to, *layout);
+                region::copy_to_buffer(&from, texture, buffer, to, *layout, stores);
             });
         }
         Transfer::CopyTexture { source, destination } => {
             let (from, to) = (memory(&*source.body.allocation), memory(&*destination.body.allocation));
+            let stores = region::stores(source);
             if may_overlap(source, destination) {
-                return region::copy_to_texture(source, from, destination, to);
+                return region::copy_to_texture(source, from, destination, to, stores);
             }
             each_slice(destination.size[1], units, |slice, rows| {
                 let (source, destination) =
                     (part(source, slice, rows.clone()), part(destination, slice, rows));
-                region::copy_to_texture(&source, from, &destination, to);
+                region::copy_to_texture(&source, from, &destination, to, stores);
             });
         }
     }
@@ -112,25 +120,33 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
 
 /// Brings parts of a buffer to the CPU's copy: blocks of the only one, or some of several.
 fn synchronize_buffer(buffer: &BufferBody, parts: &[Range<u64>], units: &Range<u64>) {
-    let bring = |bytes| synchronize(&buffer.core, &*buffer.allocation, buffer.offset, bytes);
+    let bring = |bytes, of: &Range<u64>| {
+        let stores = Stores::of_total(of.end - of.start);
+        synchronize(&buffer.core, &*buffer.allocation, buffer.offset, bytes, stores);
+    };
     if let [part] = parts {
         let bytes = blocks(units, part.end - part.start);
-        return bring(part.start + bytes.start..part.start + bytes.end);
+        return bring(part.start + bytes.start..part.start + bytes.end, part);
     }
-    parts[units.start as usize..units.end as usize].iter().cloned().for_each(bring);
+    parts[units.start as usize..units.end as usize].iter().for_each(|part| bring(part.clone(), part));
 }
 
 /// Brings bytes of a resource to the CPU's copy.
-fn synchronize(core: &ResourceCore, from: &dyn Allocation, offset: u64, bytes: Range<u64>) {
+fn synchronize(core: &ResourceCore, from: &dyn Allocation, offset: u64, bytes: Range<u64>, stores: Stores) {
     if let Some(copy) = &core.managed {
-        let to = copy.offset + bytes.start;
-        memory(&*copy.allocation).copy_from(to, memory(from), offset + bytes.start, bytes.end - bytes.start);
+        let (to, length) = (copy.offset + bytes.start, bytes.end - bytes.start);
+        memory(&*copy.allocation).copy_from(to, memory(from), offset + bytes.start, length, stores);
     }
 }
 
 fn fill_parts(slices: &[BufferSlice], value: u8) {
     for slice in slices {
-        memory(&*slice.body.allocation).fill(start(slice), slice.length, value);
+        memory(&*slice.body.allocation).fill(
+            start(slice),
+            slice.length,
+            value,
+            Stores::of_total(slice.length),
+        );
     }
 }
 

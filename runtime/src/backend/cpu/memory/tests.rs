@@ -1,6 +1,7 @@
 //! The byte operations against a plain array of bytes.
 use proptest::prelude::*;
 
+use super::bytes::Stores;
 use super::*;
 use crate::ErrorKind;
 
@@ -13,6 +14,11 @@ enum Step {
     Fill { offset: usize, length: usize, value: u8 },
     Copy { from: usize, to: usize, length: usize },
     CopyRows { from: usize, to: usize, rows: Rows },
+}
+
+/// What is large enough to go past the caches is too large for this test, so it is asked for.
+fn stores() -> impl Strategy<Value = Stores> {
+    prop_oneof![Just(Stores::Cached), Just(Stores::Streaming)]
 }
 
 fn range() -> impl Strategy<Value = (usize, usize)> {
@@ -45,22 +51,22 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![write, fill, copy, rows]
 }
 
-fn apply(memory: &Memory, model: &mut [u8], step: &Step) {
+fn apply(memory: &Memory, model: &mut [u8], step: &Step, stores: Stores) {
     match *step {
         Step::Write { offset, ref bytes } => {
-            memory.write(offset as u64, bytes);
+            memory.write_part(offset as u64, bytes, stores);
             model[offset..offset + bytes.len()].copy_from_slice(bytes);
         }
         Step::Fill { offset, length, value } => {
-            memory.fill(offset as u64, length as u64, value);
+            memory.fill(offset as u64, length as u64, value, stores);
             model[offset..offset + length].fill(value);
         }
         Step::Copy { from, to, length } => {
-            memory.copy_from(to as u64, memory, from as u64, length as u64);
+            memory.copy_from(to as u64, memory, from as u64, length as u64, stores);
             model.copy_within(from..from + length, to);
         }
         Step::CopyRows { from, to, rows } => {
-            memory.copy_rows_from(to as u64, memory, from as u64, rows);
+            memory.copy_rows_from(to as u64, memory, from as u64, rows, stores);
             for row in 0..rows.count {
                 let source = from + row * rows.source_pitch;
                 model.copy_within(source..source + rows.bytes, to + row * rows.destination_pitch);
@@ -73,17 +79,21 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn bytes_behave_like_an_array(steps in prop::collection::vec(step(), 1..20), (offset, length) in range()) {
+    fn bytes_behave_like_an_array(
+        steps in prop::collection::vec((step(), stores()), 1..20),
+        (offset, length) in range(),
+        stores in stores(),
+    ) {
         let memory = Memory::new(SIZE as u64).unwrap();
         let mut model = vec![0; SIZE];
-        for step in &steps {
-            apply(&memory, &mut model, step);
+        for (step, stores) in &steps {
+            apply(&memory, &mut model, step, *stores);
         }
         let mut out = vec![0; SIZE];
-        memory.read(0, &mut out);
+        memory.read_part(0, &mut out, stores);
         prop_assert_eq!(&out, &model);
         let mut part = vec![0; length];
-        memory.read(offset as u64, &mut part);
+        memory.read_part(offset as u64, &mut part, stores);
         prop_assert_eq!(&part[..], &model[offset..offset + length]);
     }
 }
@@ -105,7 +115,7 @@ fn memory_starts_zeroed_and_may_be_empty() {
     let empty = Memory::new(0).unwrap();
     assert!(empty.words().is_empty());
     empty.write(0, &[]);
-    empty.fill(0, 0, 1);
+    empty.fill(0, 0, 1, Stores::Streaming);
 }
 
 #[test]
