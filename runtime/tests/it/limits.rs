@@ -118,7 +118,7 @@ impl Rig {
     fn round(&self, number: u64) -> Result<(), Error> {
         if number % 10 == 9 {
             let device = Device::cpu_with(CpuOptions { threads: 1, ..CpuOptions::default() });
-            return Rig::on(device).round(0);
+            return Self::on(device).round(0);
         }
         let shareable = self.device.new_shareable_buffer(8192, ResourceOptions::SHARED)?;
         let buffers = [self.device.new_buffer(8192, MANAGED)?, self.on_heap(number)?, shareable];
@@ -136,7 +136,7 @@ impl Rig {
     }
 
     fn on_heap(&self, number: u64) -> Result<Buffer, Error> {
-        let kind = if number % 2 == 0 { HeapKind::Automatic } else { HeapKind::Placement };
+        let kind = if number.is_multiple_of(2) { HeapKind::Automatic } else { HeapKind::Placement };
         let heap = self.device.new_heap(&HeapDescriptor { size: 16_384, kind, ..Default::default() })?;
         if kind == HeapKind::Placement {
             return heap.new_buffer_at(8192, ResourceOptions::SHARED, 256);

@@ -10,7 +10,9 @@ use super::memory::bytes::Stores;
 use super::texel::{TexelView, TextureLayout, region};
 use crate::api::ResourceCore;
 use crate::backend::Allocation;
-use crate::record::{BufferBody, BufferSlice, LinearLayout, TextureRegion, TextureView, Transfer};
+use crate::record::{
+    BufferBody, BufferSlice, LinearLayout, TextureBody, TextureRegion, TextureView, Transfer,
+};
 
 /// Nanoseconds that a unit takes, roughly: a block of bytes, or a row of texels.
 pub(super) const UNIT_NS: u64 = 2_000;
@@ -70,16 +72,7 @@ pub(super) fn run(transfer: &Transfer, phase: u32, units: Range<u64>) {
         Transfer::CopyParts { source, destination } => copy_parts(source, destination),
         Transfer::SynchronizeBuffer { buffer, parts } => synchronize_buffer(buffer, parts, &units),
         Transfer::SynchronizeTexture { texture, mips, slices } => {
-            let layout = TextureLayout::new(&texture.shape);
-            each_slice(mips.end - mips.start, units, |slice, levels| {
-                for level in levels {
-                    let image = layout.image(mips.start + level, slices.start + slice);
-                    let end = image.offset + image.row_bytes * u64::from(image.height);
-                    let (from, bytes) = (&*texture.allocation, image.offset..end);
-                    let stores = Stores::of_total(end - image.offset);
-                    synchronize(&texture.core, from, texture.offset, bytes, stores);
-                }
-            });
+            synchronize_texture(texture, mips, slices, units);
         }
         Transfer::FillParts { destination, value } => {
             fill_parts(&destination[units.start as usize..units.end as usize], *value);
@@ -129,6 +122,19 @@ fn synchronize_buffer(buffer: &BufferBody, parts: &[Range<u64>], units: &Range<u
         return bring(part.start + bytes.start..part.start + bytes.end, part);
     }
     parts[units.start as usize..units.end as usize].iter().for_each(|part| bring(part.clone(), part));
+}
+
+/// Brings images of a texture to the CPU's copy, numbered through all levels of one slice after the other.
+fn synchronize_texture(texture: &TextureBody, mips: &Range<u32>, slices: &Range<u32>, units: Range<u64>) {
+    let layout = TextureLayout::new(&texture.shape);
+    each_slice(mips.end - mips.start, units, |slice, levels| {
+        for level in levels {
+            let image = layout.image(mips.start + level, slices.start + slice);
+            let end = image.offset + image.row_bytes * u64::from(image.height);
+            let stores = Stores::of_total(end - image.offset);
+            synchronize(&texture.core, &*texture.allocation, texture.offset, image.offset..end, stores);
+        }
+    });
 }
 
 /// Brings bytes of a resource to the CPU's copy.
