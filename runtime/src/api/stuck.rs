@@ -19,6 +19,10 @@ pub struct StuckWait {
     /// All signals of the event that are committed, on any device of this process, and cannot run yet; also those that are too small.
     /// None of them: only the CPU, or work that is still to be committed, can release the wait.
     pub signals: Vec<PendingSignal>,
+    /// Whether the program has a handle of the event: it could raise a shared one, and record and commit signals.
+    pub has_handles: bool,
+    /// Whether another process may have the event, and raise it.
+    pub is_seen_outside: bool,
 }
 
 /// A signal that is committed and held back.

@@ -67,6 +67,8 @@ pub(crate) trait Backend: Send + Sync + Debug {
     /// Somebody on the CPU sleeps until work has gone on: until `wait_ends`, nothing is held back.
     fn wait_begins(&self);
     fn wait_ends(&self);
+    /// Somebody on the CPU goes on now who waited for what has just ended: a device that chooses its own order may let him act first.
+    fn let_go(&self);
     /// Whether this device ever holds work back, so that those who poll must call [`drive`](Self::drive).
     fn holds_back(&self) -> bool;
     /// From the next call of [`submit`](Self::submit) on, legal orders are chosen so. Devices that cannot choose do nothing.

@@ -83,9 +83,14 @@ impl fmt::Display for StuckWait {
             self.reached
         )?;
         if self.signals.is_empty() {
-            return f.write_str("; no signal of it is committed");
+            f.write_str("; no signal of it is committed")?;
         }
-        self.signals.iter().try_for_each(|signal| write!(f, "; {signal}"))
+        self.signals.iter().try_for_each(|signal| write!(f, "; {signal}"))?;
+        match (self.has_handles, self.is_seen_outside) {
+            (_, true) => f.write_str("; another process may raise it"),
+            (true, false) => Ok(()),
+            (false, false) => f.write_str("; no handle of it is left"),
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) trait EventUser: Send + Sync + fmt::Debug {
     fn signals_of(&self, event: &EventBody) -> Vec<PendingSignal>;
     /// The CPU looks at a value that work of this device may raise.
     fn drive(&self);
+    /// Somebody on the CPU goes on who waited for what work of this device has just done.
+    fn let_go(&self);
     /// A thread goes to sleep until work of this device has gone on, and wakes up again.
     fn wait_begins(&self);
     fn wait_ends(&self);
@@ -226,11 +228,6 @@ impl EventBody {
         self.shared && self.table.lock().users.iter().any(|user| other(user) && user.strong_count() > 0)
     }
 
-    /// Whether another process may have it, and raise it.
-    pub(crate) fn is_seen_outside(&self) -> bool {
-        self.outside.is_open()
-    }
-
     /// Signals that were committed and not handed over, of all devices that use it.
     pub(crate) fn pending_signals(&self) -> Vec<PendingSignal> {
         let mut signals = Vec::new();
@@ -330,7 +327,11 @@ impl EventBody {
         };
         self.raise_outside(value);
         if telling {
-            self.tell();
+            let told = self.collect(&mut self.table.lock());
+            if self.driven.load(Ordering::Relaxed) && (told.notifications || !told.tasks.is_empty()) {
+                self.each_user(|user| user.let_go());
+            }
+            self.tell_all(told);
         }
     }
 
@@ -429,7 +430,7 @@ impl EventBody {
     }
 
     /// Whether another process may have it.
-    pub(super) fn is_outside(&self) -> bool {
+    pub(crate) fn is_outside(&self) -> bool {
         self.outside.is_open()
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct CommandBufferState {
     /// Its own handlers, and the buffer before it whose waiters are let go first.
     untold: AtomicU32,
     failed: AtomicBool,
+    /// Somebody has looked or slept until it ends.
+    watched: AtomicBool,
     /// The first pass of which something has not run.
     failed_pass: AtomicU32,
     started_ns: AtomicU64,
@@ -94,6 +96,7 @@ impl CommandBufferState {
             open: AtomicU32::new(1),
             untold: AtomicU32::new(1),
             failed: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
             failed_pass: AtomicU32::new(u32::MAX),
             started_ns: AtomicU64::new(u64::MAX),
             ended_ns: AtomicU64::new(0),
@@ -118,6 +121,7 @@ impl CommandBufferState {
     pub(crate) fn status(&self) -> CommandBufferStatus {
         let status = self.status_now();
         if status >= CommandBufferStatus::Committed && !ended(status) {
+            self.watched.store(true, Ordering::SeqCst);
             self.with_device(|device| device.drive());
             return self.status_now();
         }
@@ -324,6 +328,9 @@ impl CommandBufferState {
         let next = inner.next.clone();
         drop(inner);
         drop(slot);
+        if self.watched.load(Ordering::SeqCst) || !handlers.is_empty() {
+            self.with_device(|device| device.let_go());
+        }
         self.changed.notify_all();
         self.call(handlers, Self::told);
         next
@@ -374,6 +381,7 @@ impl CommandBufferState {
         if there(self, &self.inner.lock()) {
             return;
         }
+        self.watched.store(true, Ordering::SeqCst);
         self.with_device(|device| device.wait_begins());
         let mut inner = self.inner.lock();
         while !there(self, &inner) {

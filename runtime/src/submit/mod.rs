@@ -404,6 +404,10 @@ impl EventUser for Submission {
         self.backend.drive();
     }
 
+    fn let_go(&self) {
+        self.backend.let_go();
+    }
+
     fn wait_begins(&self) {
         self.backend.wait_begins();
     }

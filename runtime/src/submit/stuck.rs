@@ -32,7 +32,16 @@ impl Submission {
             if reached < value && !event.is_promised(value) {
                 let signals = event.pending_signals();
                 let label = event.label();
-                stuck.push(StuckWait { queue, command_buffer, event: label, value, reached, signals });
+                stuck.push(StuckWait {
+                    queue,
+                    command_buffer,
+                    event: label,
+                    value,
+                    reached,
+                    signals,
+                    has_handles: event.has_handles(),
+                    is_seen_outside: event.is_outside(),
+                });
             }
         }
         stuck

@@ -122,7 +122,7 @@ impl World {
         loop {
             let more = (0..self.waits.len()).find(|other| {
                 !lost.contains(other)
-                    && !self.waits[*other].event.is_seen_outside()
+                    && !self.waits[*other].event.is_outside()
                     && self.has_signals(*other)
                     && !self.has_chance(*other, &lost)
             });

@@ -71,6 +71,14 @@ fn stuck_waits_of_queues_and_behind_places() -> Result<(), Error> {
     assert_eq!((stuck.len(), stuck[0].command_buffer.as_ref(), stuck[0].signals.len()), (1, None, 1));
     let behind = Obstacle::Uncommitted { command_buffer: "place".to_owned() };
     assert_eq!((stuck[0].signals[0].value, &stuck[0].signals[0].behind), (5, &Some(behind)));
+    assert!(stuck[0].has_handles && !stuck[0].is_seen_outside);
+    drop(event);
+    let stuck = device.stuck_waits();
+    assert!(
+        !stuck[0].has_handles && stuck[0].to_string().ends_with("; no handle of it is left"),
+        "{}",
+        stuck[0]
+    );
     place.commit()?;
     work.wait_until_completed()?;
     assert_eq!(device.stuck_waits(), []);

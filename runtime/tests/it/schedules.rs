@@ -1,6 +1,7 @@
 //! The same program under many schedules: what is ordered gives one answer, what is not shows.
 use fencepost::{
-    Buffer, CpuOptions, Device, Error, ResourceOptions, Schedule, SharedEvent, Stages, Visibility,
+    Buffer, CommandBufferStatus, CpuOptions, Device, Error, ResourceOptions, Schedule, SharedEvent, Stages,
+    Visibility,
 };
 
 use crate::common::pipeline;
@@ -96,6 +97,53 @@ fn without_tracking_and_fences_some_schedule_shows_it() -> Result<(), Error> {
         .filter(|found| found.as_ref().is_ok_and(|found| *found != [9; 8]))
         .count();
     assert!(wrong > 0, "no seed of {SEEDS} shows the missing fence");
+    Ok(())
+}
+
+/// The CPU waits for one queue and then writes what the other one's work may still be reading: under a good part of the seeds it does so
+/// before that work runs. With a wait for that work it never does.
+#[test]
+fn the_cpu_runs_ahead_of_what_it_does_not_wait_for() -> Result<(), Error> {
+    const SEEDS: u64 = 200;
+    let late = |seed: u64, right: bool, polls: bool| -> Result<bool, Error> {
+        let device = device(1 + seed);
+        let copy = pipeline(&device, "copy");
+        let untracked = ResourceOptions::SHARED.untracked();
+        let buffers: Vec<Buffer> = [1u32, 0, 0]
+            .iter()
+            .map(|value| device.new_buffer_with_data(&[*value; 8], untracked))
+            .collect::<Result<_, _>>()?;
+        let work = |target: usize| {
+            let work = device.new_command_queue().command_buffer();
+            let mut encoder = work.compute_command_encoder()?;
+            encoder.set_compute_pipeline_state(&copy)?;
+            encoder.set_buffer(0, &buffers[0], 0)?;
+            encoder.set_buffer(1, &buffers[target], 0)?;
+            encoder.dispatch_threads([8, 1, 1])?;
+            encoder.end_encoding();
+            work.commit()?;
+            Ok::<_, Error>(work)
+        };
+        let (slow, quick) = (work(1)?, work(2)?);
+        let awaited = if right { &slow } else { &quick };
+        while polls && awaited.status() < CommandBufferStatus::Completed {
+            std::thread::yield_now();
+        }
+        awaited.wait_until_completed()?;
+        // Behind the guards' back, as another process or a pointer would.
+        buffers[0].contents()?.write(0, &[2u32; 8])?;
+        slow.wait_until_completed()?;
+        quick.wait_until_completed()?;
+        Ok(buffers[1].read::<u32>(..)? != [1; 8])
+    };
+    for polls in [false, true] {
+        let mut ahead = 0;
+        for seed in 0..SEEDS {
+            assert!(!late(seed, true, polls)?, "seed {seed}: the work was waited for");
+            ahead += u32::from(late(seed, false, polls)?);
+        }
+        assert!(ahead > 0, "no seed of {SEEDS} lets the CPU run ahead, polls: {polls}");
+    }
     Ok(())
 }
 

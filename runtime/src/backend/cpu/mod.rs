@@ -187,6 +187,12 @@ impl Backend for CpuDevice {
         }
     }
 
+    fn let_go(&self) {
+        if let Runner::Adversary(adversary) = &*self.runner.read() {
+            adversary.let_go();
+        }
+    }
+
     fn holds_back(&self) -> bool {
         matches!(&*self.runner.read(), Runner::Adversary(_))
     }

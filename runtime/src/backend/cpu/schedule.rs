@@ -5,6 +5,10 @@
 //! the order allows), or the newest first. Starts are held back for a while. Commands that nothing orders run interleaved, a few
 //! threadgroups of one and then of the other, and the threadgroups of one command in any order.
 //!
+//! The CPU is one of those whose order is chosen. When somebody goes on who has waited for what has just ended, the device often rests
+//! until he waits or looks again: what he does in between comes before all that nothing has ordered before it. Else the device would nearly
+//! always have run everything by then, and whatever races behind such a wait would never show.
+//!
 //! The same program gives the same order with the same seed. So nothing starts while a program still commits: only when somebody on
 //! the CPU waits or looks, or when nothing new has come for a while. Then it runs until nothing is ready.
 use std::sync::Arc;
@@ -41,6 +45,10 @@ struct State {
     driven: bool,
     /// Threads that sleep until work has gone on.
     waiters: usize,
+    /// How often somebody has looked or fallen asleep.
+    looks: u64,
+    /// Somebody has gone on who waited, when there had been so many looks.
+    gone_on: Option<u64>,
     last_submit: Option<Instant>,
     spawned: bool,
     closed: bool,
@@ -52,6 +60,8 @@ const GRACE: Duration = Duration::from_millis(20);
 const PIECES: u64 = 12;
 /// How long the CPU is let go first. Waking a thread takes a fraction of it.
 const COURTESY: Duration = Duration::from_micros(500);
+/// How long the device rests at most while the CPU acts.
+const PATIENCE: Duration = Duration::from_millis(20);
 /// Commands that run interleaved at most.
 const RUNNING: usize = 4;
 
@@ -89,14 +99,26 @@ impl Adversary {
 
     /// Somebody looks.
     pub(super) fn drive(&self) {
-        self.shared.state.lock().driven = true;
+        let mut state = self.shared.state.lock();
+        state.driven = true;
+        state.looks += 1;
+        drop(state);
         self.shared.changed.notify_all();
     }
 
     /// Somebody sleeps until work has gone on.
     pub(super) fn wait_begins(&self) {
-        self.shared.state.lock().waiters += 1;
+        let mut state = self.shared.state.lock();
+        state.waiters += 1;
+        state.looks += 1;
+        drop(state);
         self.shared.changed.notify_all();
+    }
+
+    /// Somebody goes on who waited.
+    pub(super) fn let_go(&self) {
+        let mut state = self.shared.state.lock();
+        state.gone_on = Some(state.looks);
     }
 
     pub(super) fn wait_ends(&self) {
@@ -136,6 +158,15 @@ impl Shared {
                 }
                 None => return true,
             }
+        }
+    }
+
+    /// Rests until somebody looks or falls asleep who had not done so by then, or for as long as patience lasts.
+    fn rest_after(&self, looks: u64) {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.state.lock();
+        while state.looks == looks && !state.closed && Instant::now() < until {
+            self.changed.wait_until(&mut state, until);
         }
     }
 
@@ -333,7 +364,13 @@ impl Executor {
         let waited_for = payload.part.is_some() && payload.tag & PlannedNode::ALONE != 0;
         self.shared.floor.end(slot, payload, outcome, &mut self.released);
         self.welcome();
-        if waited_for && self.random.once_in(8) {
+        let gone_on = self.shared.inbox().gone_on.take();
+        let rests = !self.ready.is_empty() || !self.running.is_empty();
+        if let Some(looks) = gone_on.filter(|_| rests)
+            && self.random.once_in(2)
+        {
+            self.shared.rest_after(looks);
+        } else if waited_for && self.random.once_in(8) {
             // The CPU is one of those whose order is chosen: now and then it comes first.
             std::thread::sleep(COURTESY);
         }
