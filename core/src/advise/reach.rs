@@ -72,11 +72,6 @@ impl<'a> Places<'a> {
         Some(Place { buffer, pass, queue, number, time, item, in_front, behind })
     }
 
-    /// When a pass is played.
-    pub(super) fn passed(&self, pass: (CommandBufferIndex, u32)) -> Option<Passed> {
-        self.passes.get(&pass).copied()
-    }
-
     /// Every pass that is played, in the order of the play.
     pub(super) fn passes(&self) -> Vec<((CommandBufferIndex, u32), Passed)> {
         let mut all: Vec<_> = self.passes.iter().map(|(pass, passed)| (*pass, *passed)).collect();

@@ -6,6 +6,7 @@ mod crowds;
 mod draw;
 mod engine;
 mod events;
+mod least;
 mod oracle;
 mod random;
 mod scenarios;

@@ -5,11 +5,76 @@ use super::addition::{Addition, edits};
 use super::edits::{Edits, Inserted, Insertion, Where};
 use super::problem::Problem;
 use crate::program::{
-    BufferItem, Command, CommandBufferIndex, Locus, Pass, PassItem, PassKind, Program, QueueMode,
-    ResourceIndex, Step, Work,
+    BufferItem, Command, CommandBufferIndex, Locus, Part, Pass, PassItem, PassKind, Program, QueueMode,
+    ResourceIndex, Shape, Step, UnknownName, Work,
 };
-use crate::validate::{Finding, Kind, Managed, Spot};
+use crate::validate::{Finding, Kind, Managed, Spot, validate_order};
 use crate::{Extent, Moment, Order};
+
+/// One publication less.
+pub(super) struct Fewer {
+    pub(super) edits: Edits,
+    /// What is published no more.
+    pub(super) gone: Part,
+    /// What is published instead of something else.
+    pub(super) instead: Option<(Part, Part)>,
+}
+
+/// A program with one publication less than these steps of it, with which no more is wrong with its copies: without one, or with two as one
+/// behind the later.
+///
+/// # Errors
+/// The program names something that it does not declare.
+pub(super) fn fewer(program: &Program, steps: &[u32]) -> Result<Option<Fewer>, UnknownName> {
+    let wrong = |edits: &Edits| -> Result<usize, UnknownName> {
+        let (with, _) = edits.applied(program);
+        let findings = validate_order(&with, &Order::of(&with)?);
+        Ok(findings.iter().filter(|finding| matches!(finding.kind, Kind::Managed(_))).count())
+    };
+    let least = wrong(&Edits::default())?;
+    let all = program.all_steps();
+    let published = |step: u32| match all.get(step as usize) {
+        Some(Step::DidModify(part)) => Some((step, part.clone())),
+        _ => None,
+    };
+    let published: Vec<(u32, Part)> = steps.iter().filter_map(|step| published(*step)).collect();
+    let without = |steps: &[u32]| Edits {
+        without: steps.iter().map(|step| Locus::Step(*step)).collect(),
+        ..Edits::default()
+    };
+    for (step, part) in &published {
+        let edits = without(&[*step]);
+        if wrong(&edits)? <= least {
+            return Ok(Some(Fewer { edits, gone: part.clone(), instead: None }));
+        }
+    }
+    for ((first, one), (second, other)) in
+        published.iter().flat_map(|first| published.iter().map(move |second| (first, second)))
+    {
+        let Some(both) = together(program, one, other).filter(|_| first < second) else { continue };
+        let mut edits = without(&[*first, *second]);
+        let item = Inserted::Step(Step::DidModify(both.clone()));
+        edits.insertions.push((0, Insertion { at: Where::AfterStep(*second), item }));
+        if wrong(&edits)? <= least {
+            return Ok(Some(Fewer { edits, gone: one.clone(), instead: Some((other.clone(), both)) }));
+        }
+    }
+    Ok(None)
+}
+
+/// Two parts of one buffer as one, where nothing lies between them: all of it the CPU has written.
+fn together(program: &Program, one: &Part, other: &Part) -> Option<Part> {
+    let range = |part: &Part| match program.byte_ranges(part).as_slice() {
+        [range] if part.resource == one.resource => Some(range.clone()),
+        _ => None,
+    };
+    let (one_range, other_range) = (range(one)?, range(other)?);
+    let (start, end) = (one_range.start.min(other_range.start), one_range.end.max(other_range.end));
+    let meets = one_range.start.max(other_range.start) <= one_range.end.min(other_range.end);
+    let buffer = matches!(program.resource(one.resource).shape, Shape::Buffer { .. });
+    let part = |extent| Part { resource: one.resource, extent };
+    (meets && buffer).then(|| if one == other { one.clone() } else { part(Extent::Bytes(start..end)) })
+}
 
 /// What brings the copies of a program together, as far as it is not there.
 pub(super) fn missing(program: &Program, order: &Order, findings: &[Finding]) -> Edits {

@@ -1,36 +1,52 @@
-//! The cheapest set of additions, for small programs.
+//! The cheapest set of additions, for small programs: branch and bound.
 //!
-//! A set that mends contains, for any conflict that is still broken, something that begins a way from its first access: a
-//! primitive whose first scope holds that access or something behind it. So the search takes a broken conflict, tries each primitive
-//! that could be the next on such a way, asks the engine what is broken then, and goes on, never beyond the scopes of the best set known. All
-//! primitives stand where they reach furthest and name every stage there is; each set that mends is then narrowed, and the one
-//! with the fewest stages of those with the smallest scopes is the answer.
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-
-use super::super::reach::{Passed, Place};
-use super::addition::{Addition, Cost, EVENT, Kinds, PassPlace, cost, edits};
-use super::choose::{length, with_cpu};
-use super::problem::{Problem, Relation};
-use super::reduce::reduced;
-use crate::program::{BufferItem, Locus, PassItem, PassKind, UnknownName};
+//! All primitives stand where they reach furthest and name every stage there is. For a conflict that is still broken there are *cuts*: sets of primitives of
+//! which any set that mends has one, because every way from the first access to the second has to pass through it.
+//!
+//! - What begins a way: a primitive whose first scope holds the first access, or something behind it.
+//! - What leaves its pass, or its queue: if all passes, or all queues and threads, were in order within, and the second access was still not reached.
+//! - What ends on the CPU: a wait in front of the second access, or in front of something before it.
+//!
+//! The search branches over the smallest cut, and what one branch has tried is out of bounds for the next, so that no set is met
+//! twice. Cuts that share nothing bound from below what is still to be paid. Of two primitives of which one reaches whatever the other does,
+//! the other is only tried where the first makes something hang. Each set that mends is brought to its [least stages](super::narrow),
+//! and the cheapest is the answer.
+//!
+//! Not tried are fences from queue to queue, of which Metal's texts disagree, chains through stages that no command has, and sets after which a queue
+//! takes its work in another order.
+use super::addition::{Addition, Cost, cost};
+use super::narrow::narrowest;
+use super::problem::{Problem, Trial};
+use super::universe::{Candidate, Ground, shows, universe};
+use crate::program::{BufferItem, PassItem, Program, UnknownName};
 use crate::validate::conflicts::Conflict;
-use crate::{Item, NodeId, Order, Stage, Stages};
 
-/// The cheapest set, no dearer than `known`.
+/// A set of additions, and whether no other is cheaper.
+pub(super) struct Cheapest {
+    pub(super) additions: Vec<Addition>,
+    pub(super) is_least: bool,
+}
+
+/// The cheapest set, no dearer than `known`, which mends.
 ///
 /// # Errors
 /// The program names something that it does not declare.
-pub(super) fn cheapest(problem: &Problem<'_>, known: Vec<Addition>) -> Result<Vec<Addition>, UnknownName> {
+pub(super) fn cheapest(problem: &Problem<'_>, known: Vec<Addition>) -> Result<Cheapest, UnknownName> {
+    let Some(ground) = Ground::of(problem).filter(|_| is_small(problem.program)) else {
+        return Ok(Cheapest { additions: known, is_least: false });
+    };
+    let universe = universe(problem, &ground);
+    let out = vec![false; universe.len()];
     let cost = cost(&known);
-    let universe = universe(problem);
-    let mut search = Search { problem, universe, best: known, cost, seen: HashSet::new(), left: MOST };
-    search.from(&[])?;
-    Ok(search.best)
+    let shows = shows(problem);
+    let mut search = Search { problem, ground, universe, shows, best: known, cost, out, left: MOST };
+    search.from(&mut Vec::new())?;
+    Ok(Cheapest { additions: search.best, is_least: search.left > 0 })
 }
 
 /// Whether a program is small enough for the search.
-pub(super) fn is_small(problem: &Problem<'_>) -> bool {
-    let items = problem.program.command_buffers.iter().flat_map(|body| &body.items);
+pub(super) fn is_small(program: &Program) -> bool {
+    let items = program.command_buffers.iter().flat_map(|body| &body.items);
     let passes = items.filter_map(|item| match item {
         BufferItem::Pass(pass) => Some(pass),
         BufferItem::Event(_) => None,
@@ -41,289 +57,139 @@ pub(super) fn is_small(problem: &Problem<'_>) -> bool {
 
 struct Search<'a> {
     problem: &'a Problem<'a>,
-    universe: Vec<Addition>,
+    ground: Ground,
+    universe: Vec<Candidate>,
+    /// Barriers that are there made visible: they cost no scope.
+    shows: Vec<Addition>,
     best: Vec<Addition>,
     cost: Cost,
-    seen: HashSet<String>,
+    /// What was tried in a branch beside.
+    out: Vec<bool>,
     left: u32,
 }
 
+/// Candidates of which one is needed, by their numbers, and the least that one of them costs.
+struct Cut {
+    members: Vec<usize>,
+    least: Cost,
+}
+
 impl Search<'_> {
-    fn from(&mut self, chosen: &[Addition]) -> Result<(), UnknownName> {
-        if self.left == 0 || cost(chosen).0 > self.cost.0 || !self.seen.insert(key(chosen)) {
-            return Ok(());
+    /// Tries all that a set can become; whether something hung on the way.
+    fn from(&mut self, chosen: &mut Vec<usize>) -> Result<bool, UnknownName> {
+        let paid = chosen.iter().fold((0, 0), |sum, own| add(sum, self.universe[*own].least));
+        if paid >= self.cost {
+            return Ok(false);
+        }
+        if self.left == 0 {
+            return Ok(true);
         }
         self.left -= 1;
-        let rest = self.problem.rest(chosen)?;
-        if self.at_least(chosen, &rest) > self.cost.0 {
-            return Ok(());
+        let mut set = self.shows.clone();
+        set.extend(chosen.iter().map(|own| self.universe[*own].addition.clone()));
+        let trial = self.problem.trial(&set)?;
+        if trial.hangs {
+            return Ok(true);
         }
-        let Some(next) = rest.iter().max_by_key(|conflict| self.problem.least(conflict)) else {
-            let narrow = reduced(self.problem, chosen.to_vec())?;
-            if cost(&narrow) < self.cost {
+        if trial.rest.is_empty() {
+            if let Some(narrow) = narrowest(self.problem, set, self.cost)? {
                 self.cost = cost(&narrow);
                 self.best = narrow;
             }
-            return Ok(());
+            return Ok(false);
+        }
+        let cuts = self.cuts(&trial, chosen);
+        if add(paid, self.bound(&cuts)) >= self.cost {
+            return Ok(false);
+        }
+        let smallest = cuts.into_iter().min_by_key(|cut| (cut.members.len(), std::cmp::Reverse(cut.least)));
+        self.branch(smallest.map(|cut| cut.members).unwrap_or_default(), chosen)
+    }
+
+    fn branch(&mut self, mut members: Vec<usize>, chosen: &mut Vec<usize>) -> Result<bool, UnknownName> {
+        members.sort_by_key(|own| (self.universe[*own].least, self.universe[*own].narrowness()));
+        let mut tried: Vec<(usize, bool)> = Vec::new();
+        for &own in &members {
+            let reaches = |other: usize| self.universe[other].dominates(&self.universe[own]);
+            if !tried.iter().any(|(other, hung)| !hung && reaches(*other)) {
+                chosen.push(own);
+                let hung = self.from(chosen)?;
+                chosen.pop();
+                tried.push((own, hung));
+            }
+            self.out[own] = true;
+        }
+        members.iter().for_each(|own| self.out[*own] = false);
+        Ok(tried.iter().any(|(_, hung)| *hung))
+    }
+
+    fn cuts(&self, trial: &Trial, chosen: &[usize]) -> Vec<Cut> {
+        let after = self.ground.after(trial);
+        let cut = |passes: &dyn Fn(&Candidate) -> bool| {
+            let own = (0..self.universe.len()).filter(|own| !self.out[*own] && !chosen.contains(own));
+            let members: Vec<usize> = own.filter(|own| passes(&self.universe[*own])).collect();
+            let least = members.iter().map(|own| self.universe[*own].least).min();
+            // None is left: the bound says so.
+            Cut { members, least: least.unwrap_or((u64::MAX / 2, 0)) }
         };
-        for longer in self.longer(chosen, next)? {
-            self.from(&longer)?;
-        }
-        Ok(())
-    }
-
-    /// What the set may become next, the cheapest first.
-    fn longer(&self, chosen: &[Addition], conflict: &Conflict) -> Result<Vec<Vec<Addition>>, UnknownName> {
-        let reached = self.reached(chosen, conflict)?;
-        let mut all: Vec<Vec<Addition>> = Vec::new();
-        let direct = self.problem.relation(conflict).and_then(|relation| with_cpu(self.problem, relation));
-        let own = self
-            .universe
-            .iter()
-            .chain(&direct)
-            .chain(&self.problem.hiding(conflict))
-            .cloned()
-            .collect::<Vec<_>>();
-        for addition in own {
-            if !chosen.contains(&addition)
-                && self.may_reach(&addition, conflict)
-                && self.leads_on(&addition, &reached)
-            {
-                let mut longer = chosen.to_vec();
-                longer.push(addition);
-                all.push(longer);
+        let leaves = |held: u128| move |own: &Candidate| own.first & held != 0 && own.second & !held != 0;
+        let mut cuts = Vec::new();
+        for conflict in &trial.rest {
+            let Some((x, y)) = self.ends(conflict) else { continue };
+            let begun = after[x] | 1 << x;
+            cuts.push(cut(&leaves(begun)));
+            for groups in [&self.ground.passes, &self.ground.queues] {
+                let closed = closure(1 << x, &after, groups);
+                if closed >> y & 1 == 0 {
+                    cuts.push(cut(&leaves(closed)));
+                }
+            }
+            if self.ground.is_cpu(y) {
+                let before = (0..after.len()).filter(|own| after[*own] >> y & 1 == 1);
+                let ended = before.fold(1 << y, |set: u128, own| set | 1 << own);
+                cuts.push(cut(&|own| own.second & ended != 0 && own.first & !ended != 0));
             }
         }
-        all.retain(|longer| cost(longer).0 <= self.cost.0);
-        all.sort_by_key(|longer| cost(longer).0);
-        Ok(all)
+        cuts
     }
 
-    /// What the scopes of a set cost at least once it mends these as well: a barrier for each pass that needs one, and something that leads
-    /// to each queue that nothing leads to yet.
-    fn at_least(&self, chosen: &[Addition], rest: &[Conflict]) -> u64 {
-        let (mut passes, mut queues) = (BTreeSet::new(), BTreeMap::new());
-        for conflict in rest {
-            match self.problem.relation(conflict) {
-                Some(Relation::Pass(first, _)) => {
-                    passes.insert((first.buffer, first.pass));
-                }
-                Some(Relation::Queues { first, second, shared }) if !self.problem.is_led(first, second) => {
-                    let own: &mut bool = queues.entry(second.queue).or_insert(true);
-                    *own &= shared;
-                }
-                _ => {}
+    fn ends(&self, conflict: &Conflict) -> Option<(usize, usize)> {
+        self.ground.number(&conflict.first).zip(self.ground.number(&conflict.second))
+    }
+
+    /// What cuts that share nothing cost together.
+    fn bound(&self, cuts: &[Cut]) -> Cost {
+        let mut open: Vec<&Cut> = cuts.iter().collect();
+        open.sort_by_key(|cut| (std::cmp::Reverse(cut.least), cut.members.len()));
+        let mut met = vec![false; self.universe.len()];
+        let mut sum = (0, 0);
+        for cut in open {
+            if cut.members.iter().all(|own| !met[*own]) {
+                cut.members.iter().for_each(|own| met[*own] = true);
+                sum = add(sum, cut.least);
             }
         }
-        for addition in chosen {
-            match addition {
-                Addition::Barrier { pass, .. } => {
-                    passes.remove(pass);
-                }
-                Addition::Event { to, .. } | Addition::Release { to, .. } => {
-                    queues.remove(&self.problem.program.command_buffers[to.0.index()].queue);
-                }
-                // The CPU may lead anywhere.
-                Addition::Completion { .. } | Addition::Watch { .. } | Addition::HandOver { .. } => {
-                    queues.clear()
-                }
-                _ => {}
-            }
-        }
-        cost(chosen).0 + passes.len() as u64 + queues.len() as u64 * EVENT
-    }
-
-    /// Whether what an addition holds may be on a way to the second access of a conflict: it is not played after it.
-    fn may_reach(&self, addition: &Addition, conflict: &Conflict) -> bool {
-        let places = &self.problem.places;
-        let relation = self.problem.relation(conflict);
-        if let Some(Relation::Pass(first, second)) = relation {
-            return match addition {
-                Addition::Barrier { pass, at, .. } => {
-                    *pass == (first.buffer, first.pass) && *at <= second.in_front
-                }
-                Addition::Show { .. } => true,
-                _ => false,
-            };
-        }
-        let Some(second) = places.place(conflict.second.at) else { return true };
-        let to = match addition {
-            Addition::Barrier { pass, .. } | Addition::Consumer { pass, .. } => *pass,
-            Addition::Fence { to, .. } | Addition::Event { to, .. } => *to,
-            _ => return true,
-        };
-        places.passed(to).is_none_or(|passed| passed.time <= second.time)
-    }
-
-    /// The work that the first access of a conflict is before, itself included.
-    fn reached(&self, chosen: &[Addition], conflict: &Conflict) -> Result<Vec<(Locus, Stage)>, UnknownName> {
-        let (program, moved) =
-            edits(self.problem.program, self.problem.order, chosen).applied(self.problem.program);
-        let order = Order::of(&program)?;
-        let first: Option<NodeId> =
-            conflict.moved(|locus| moved.to(locus)).and_then(|conflict| conflict.first.node(&order));
-        let Some(first) = first else { return Ok(Vec::new()) };
-        let behind =
-            order.items().iter().filter(|item| item.node == first || order.ordered(first, item.node));
-        Ok(behind.filter_map(|item| Some((moved.back(item.locus)?, item.stage))).collect())
-    }
-
-    /// Whether the first scope of an addition holds any of this work.
-    fn leads_on(&self, addition: &Addition, reached: &[(Locus, Stage)]) -> bool {
-        let places = &self.problem.places;
-        reached.iter().any(|(locus, stage)| {
-            let Some(own) = places.place(*locus) else { return false };
-            let pass = (own.buffer, own.pass);
-            match *addition {
-                Addition::Barrier { pass: at_pass, at, after, .. } => {
-                    pass == at_pass && own.behind <= at && after.contains(stage.mask())
-                }
-                Addition::Fence { from, after, .. } => pass == from && after.contains(stage.mask()),
-                Addition::Consumer { pass: to, after, .. } => places.passed(to).is_some_and(|to| {
-                    to.queue == own.queue && own.number < to.number && after.contains(stage.mask())
-                }),
-                Addition::Event { from, .. } => places
-                    .passed(from)
-                    .is_some_and(|from| from.queue == own.queue && own.number <= from.number),
-                Addition::Completion { buffer, .. } => own.buffer == buffer,
-                _ => true,
-            }
-        }) || matches!(addition, Addition::Show { .. } | Addition::Release { .. } | Addition::HandOver { .. })
+        sum
     }
 }
 
-impl Problem<'_> {
-    /// Whether anything that is there leads from a pass or a later one of its queue to another pass or an earlier one of
-    /// its own, over whatever queues, if the passes of each queue were in order.
-    fn is_led(&self, first: Place, second: Place) -> bool {
-        let items = self.order.items();
-        let place = |item: &Item| self.places.place(item.locus);
-        let mut led = BTreeMap::from([(first.queue, first.number)]);
-        loop {
-            let before = led.clone();
-            for from in items {
-                let on =
-                    place(from).filter(|own| led.get(&own.queue).is_some_and(|least| own.number >= *least));
-                if on.is_none() {
-                    continue;
-                }
-                for to in items.iter().filter(|to| self.order.ordered(from.node, to.node)) {
-                    if let Some(own) = place(to) {
-                        let least = led.entry(own.queue).or_insert(own.number);
-                        *least = own.number.min(*least);
-                    }
-                }
-            }
-            if led == before {
-                return led.get(&second.queue).is_some_and(|least| *least <= second.number);
-            }
-        }
-    }
-
-    /// How dear what orders a conflict by itself is.
-    fn least(&self, conflict: &Conflict) -> u8 {
-        match self.relation(conflict) {
-            None | Some(Relation::Pass(..)) => 0,
-            Some(Relation::Queue(..)) => 1,
-            Some(Relation::Queues { shared, .. }) => 2 + u8::from(shared),
-            Some(Relation::FromCpu { .. }) => 4,
-            Some(Relation::ToCpu { .. } | Relation::Cpu { .. }) => 5,
-        }
-    }
-}
-
-fn key(chosen: &[Addition]) -> String {
-    let mut all: Vec<String> = chosen.iter().map(|addition| format!("{addition:?}")).collect();
-    all.sort();
-    all.concat()
-}
-
-/// Every primitive, where it reaches furthest, with every stage there is.
-fn universe(problem: &Problem<'_>) -> Vec<Addition> {
-    let passes = problem.places.passes();
-    let mut all = Vec::new();
-    for (place, passed) in &passes {
-        let own = stages(problem, *place);
-        within(problem, *place, own, &mut all);
-        let earlier: Vec<&(PassPlace, Passed)> = passes
-            .iter()
-            .filter(|(_, other)| other.queue == passed.queue && other.number < passed.number)
-            .collect();
-        for (from, _) in &earlier {
-            if let Some((after, before)) = pairs(stages(problem, *from), own) {
-                let update_at = length(problem, *from);
-                all.push(Addition::Fence { from: *from, update_at, to: *place, wait_at: 0, after, before });
-            }
-        }
-        let on_queue = |holds: &dyn Fn(u32) -> bool| {
-            let own = passes.iter().filter(|(_, other)| other.queue == passed.queue && holds(other.number));
-            own.fold(Stages::empty(), |set, (place, _)| set | stages(problem, *place))
-        };
-        let (before, behind) =
-            (on_queue(&|number| number < passed.number), on_queue(&|number| number >= passed.number));
-        all.extend(pairs(before, behind).map(|(after, before)| Addition::Consumer {
-            pass: *place,
-            at: 0,
-            after,
-            before,
-        }));
-        events(problem, &passes, *place, *passed, &mut all);
+/// All that is behind some items where each group is in order as well.
+fn closure(from: u128, after: &[u128], groups: &[u128]) -> u128 {
+    let (mut all, mut open) = (from, from);
+    while open != 0 {
+        let next = open.trailing_zeros() as usize;
+        let new = (after[next] | groups[next]) & !all;
+        all |= new;
+        open = (open & (open - 1)) | new;
     }
     all
 }
 
-fn within(problem: &Problem<'_>, pass: PassPlace, stages: Stages, all: &mut Vec<Addition>) {
-    let Some(body) = problem.program.pass(pass.0, pass.1) else { return };
-    let render = matches!(body.kind, PassKind::Render { .. });
-    let late = if render { Stages::FRAGMENT | Stages::TILE } else { Stages::empty() };
-    let kinds = Kinds { buffers: true, textures: true };
-    for (item, at) in body.items.iter().zip(0..) {
-        if at > 0 && matches!(item, PassItem::Command(_)) {
-            all.extend(pairs(stages.difference(late), stages).map(|(after, before)| Addition::Barrier {
-                pass,
-                at,
-                after,
-                before,
-                kinds,
-            }));
-        }
-    }
-}
-
-fn events(
-    problem: &Problem<'_>,
-    passes: &[(PassPlace, Passed)],
-    to: PassPlace,
-    passed: Passed,
-    all: &mut Vec<Addition>,
-) {
-    for (queue, number) in problem.program.queues.iter().zip(0..) {
-        let last = passes.iter().rfind(|(_, other)| other.queue.0 == number && other.time < passed.time);
-        if let Some((from, other)) = last
-            && other.queue != passed.queue
-        {
-            let device = problem.program.queues[passed.queue.index()].device;
-            all.push(Addition::Event { from: *from, to, shared: queue.device != device });
-        }
-    }
-}
-
-/// Both, where neither is empty.
-fn pairs(after: Stages, before: Stages) -> Option<(Stages, Stages)> {
-    (!after.is_empty() && !before.is_empty()).then_some((after, before))
-}
-
-/// The stages of a pass's work.
-fn stages(problem: &Problem<'_>, (buffer, pass): PassPlace) -> Stages {
-    let Some(body) = problem.program.pass(buffer, pass) else { return Stages::empty() };
-    let own = if body.attachments_at().is_some() { Stages::FRAGMENT } else { Stages::empty() };
-    body.items.iter().fold(own, |set, item| match item {
-        PassItem::Command(command) => set | command.work.stages(),
-        _ => set,
-    })
+const fn add(first: Cost, second: Cost) -> Cost {
+    (first.0.saturating_add(second.0), first.1.saturating_add(second.1))
 }
 
 /// Programs with more commands than this are not searched.
 const COMMANDS: usize = 8;
-/// How many sets are tried; what is known by then is the answer.
-const MOST: u32 = 1024;
+/// How many sets are tried; what is known by then is the answer, and is not called the least.
+const MOST: u32 = 1 << 16;

@@ -28,10 +28,12 @@ mod choose;
 mod copies;
 mod edits;
 mod exact;
+mod narrow;
 mod open;
 mod problem;
 mod reduce;
 mod split;
+mod universe;
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,14 +43,17 @@ use super::redundant as redundant_sites;
 use super::scope::Scope;
 use crate::Order;
 use crate::program::{
-    BufferItem, CommandBufferIndex, EventIndex, FenceIndex, Locus, PassItem, Primitive, Program,
+    BufferItem, CommandBufferIndex, EventIndex, FenceIndex, Locus, Part, PassItem, Primitive, Program,
     ResourceIndex, Step, UnknownName,
 };
 use crate::validate::conflicts::{Conflict, Conflicts};
 use crate::validate::{Finding, Kind, Managed, Severity, Spot, StuckReason, validate_order};
 use addition::{Addition, EVENT, SPLIT, edits};
 use edits::Edits;
+use exact::Cheapest;
+use open::Signal;
 pub(super) use problem::{Problem, Relation};
+use split::End;
 
 /// A mended program.
 #[derive(Clone, Debug)]
@@ -61,6 +66,9 @@ pub struct Fixed {
     pub removed: Vec<Locus>,
     /// Errors that stay, at their places in [`program`](Self::program).
     pub left: Vec<Left>,
+    /// Whether it is proven that nothing cheaper mends the program, which programs of up to eight commands are searched for. Where it is
+    /// not, nothing that was added can be left out or narrowed.
+    pub is_least: bool,
     origins: HashMap<Locus, Locus>,
 }
 
@@ -166,24 +174,29 @@ impl Fixed {
 /// # Errors
 /// The program names something that it does not declare.
 pub fn fix(program: &Program) -> Result<Fixed, UnknownName> {
-    let mut fixing = Fixing::of(program)?;
-    fixing.open()?;
-    for _ in 0..ROUNDS {
-        let order = Order::of(&fixing.program)?;
-        if fixing.split(&order) {
-            continue;
-        }
-        let findings = validate_order(&fixing.program, &order);
-        let copies = copies::missing(&fixing.program, &order, &findings);
-        if !copies.insertions.is_empty() {
-            fixing.bring(&copies);
-            continue;
-        }
-        if !fixing.order(&order)? {
-            break;
+    program.check_names()?;
+    let is_small = exact::is_small(program);
+    let (openings, mut is_least) = open::alternatives(program, is_small)?;
+    let ways = if is_small { WAYS / openings.len().max(1) } else { 1 };
+    let mut best: Option<Fixing> = None;
+    for signals in &openings {
+        let mut opened = Fixing::of(program)?;
+        opened.open(signals);
+        let order = Order::of(&opened.program)?;
+        let (splits, all) = split::alternatives(&opened.program, &order, ways);
+        is_least &= all;
+        for ends in &splits {
+            let mut fixing = opened.clone();
+            fixing.split(ends);
+            fixing.mend()?;
+            is_least &= fixing.is_least;
+            if best.as_ref().is_none_or(|best| fixing.cost() < best.cost()) {
+                best = Some(fixing);
+            }
         }
     }
-    fixing.done()
+    let fixing = best.map_or_else(|| Fixing::of(program), Ok)?;
+    Fixing { is_least, ..fixing }.done()
 }
 
 /// Takes the redundant synchronization out of a program.
@@ -207,6 +220,7 @@ pub fn fix_and_prune(program: &Program) -> Result<Fixed, UnknownName> {
         origins: fixed.origins,
         repairs: fixed.repairs,
         removed: Vec::new(),
+        is_least: fixed.is_least,
     };
     fixing.prune()?;
     fixing.done()
@@ -356,11 +370,14 @@ fn new_event(insertion: &Insertion) -> Option<EventIndex> {
 }
 
 /// A program on its way.
+#[derive(Clone)]
 struct Fixing {
     program: Program,
     origins: HashMap<Locus, Locus>,
     repairs: Vec<Repair>,
     removed: Vec<Locus>,
+    /// Nothing cheaper does what was done by now.
+    is_least: bool,
 }
 
 impl Fixing {
@@ -368,7 +385,7 @@ impl Fixing {
         program.check_names()?;
         let (program, moved) = Edits::default().applied(program);
         let origins = moved.all().map(|(_, locus)| (locus, locus)).collect();
-        Ok(Self { program, origins, repairs: Vec::new(), removed: Vec::new() })
+        Ok(Self { program, origins, repairs: Vec::new(), removed: Vec::new(), is_least: true })
     }
 
     fn apply(&mut self, edits: &Edits) {
@@ -378,23 +395,20 @@ impl Fixing {
         self.program = program;
     }
 
-    /// Gives waits that hang the signals that they lack.
-    fn open(&mut self) -> Result<(), UnknownName> {
-        let signals = open::signals(&self.program)?;
-        let edits = open::edits(&signals);
+    /// Gives waits that hang signals.
+    fn open(&mut self, signals: &[Signal]) {
+        let edits = open::edits(signals);
         for (signal, number) in signals.iter().zip(0..) {
             let scope = if signal.cost == EVENT { Scope::Event } else { Scope::SharedEvent };
             let own = repair(&self.program, &edits, number, None, Vec::new());
             self.repairs.push(Repair { scope: Some(scope), cost: (signal.cost, 0), ..own });
         }
         self.apply(&edits);
-        Ok(())
     }
 
-    /// Splits render passes that race with their own fragments; `false` where there is none.
-    fn split(&mut self, order: &Order) -> bool {
-        let ends = split::ends(&self.program, order);
-        let edits = split::edits(&ends);
+    /// Splits render passes.
+    fn split(&mut self, ends: &[End]) {
+        let edits = split::edits(ends);
         for (end, number) in ends.iter().zip(0..) {
             let origin = |locus: Locus| self.origins.get(&locus).copied();
             let mends = end.between.iter().filter_map(|conflict| conflict.moved(origin));
@@ -403,13 +417,61 @@ impl Fixing {
             self.repairs.push(Repair { cost: (SPLIT, 0), ..own });
         }
         self.apply(&edits);
-        !ends.is_empty()
+    }
+
+    /// Brings copies together and orders what is not, until there is nothing to do.
+    fn mend(&mut self) -> Result<(), UnknownName> {
+        for _ in 0..ROUNDS {
+            let order = Order::of(&self.program)?;
+            let findings = validate_order(&self.program, &order);
+            let copies = copies::missing(&self.program, &order, &findings);
+            if !copies.insertions.is_empty() {
+                self.bring(&copies);
+                continue;
+            }
+            self.publish_less()?;
+            if !self.order(&Order::of(&self.program)?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes publications together, as far as that does.
+    fn publish_less(&mut self) -> Result<(), UnknownName> {
+        loop {
+            let steps = (0..self.program.all_steps().len() as u32)
+                .filter(|step| !self.origins.contains_key(&Locus::Step(*step)));
+            let steps: Vec<u32> = steps.collect();
+            let Some(fewer) = copies::fewer(&self.program, &steps)? else { return Ok(()) };
+            let publishes = |repair: &Repair, wanted: &Part| {
+                repair.insertions.iter().any(
+                    |insertion| matches!(&insertion.item, Inserted::Step(Step::DidModify(part)) if part == wanted),
+                )
+            };
+            if let Some(place) = self.repairs.iter().position(|repair| publishes(repair, &fewer.gone)) {
+                self.repairs.remove(place);
+            }
+            if let Some((former, part)) = fewer.instead
+                && let Some(repair) = self.repairs.iter_mut().find(|repair| publishes(repair, &former))
+            {
+                let item = Inserted::Step(Step::DidModify(part));
+                repair.insertions.iter_mut().for_each(|insertion| insertion.item = item.clone());
+            }
+            self.apply(&fewer.edits);
+        }
+    }
+
+    fn cost(&self) -> (u64, u32) {
+        self.repairs.iter().map(|repair| repair.cost).fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1))
     }
 
     /// Brings copies together.
     fn bring(&mut self, edits: &Edits) {
         let mut numbers: Vec<usize> = edits.insertions.iter().map(|(number, _)| *number).collect();
         numbers.dedup();
+        // One call that is missing cannot be none.
+        self.is_least &= numbers.len() == 1 && self.repairs.iter().all(|repair| repair.scope.is_some());
         let new = numbers.into_iter().map(|number| repair(&self.program, edits, number, None, Vec::new()));
         self.repairs.extend(new);
         self.apply(edits);
@@ -421,10 +483,11 @@ impl Fixing {
         let broken = conflicts.racing.into_iter().chain(conflicts.stale);
         let program = self.program.clone();
         let mut problem = Problem::of(&program, order, broken);
-        let additions = additions(&mut problem)?;
+        let Cheapest { additions, is_least } = additions(&mut problem)?;
         if additions.is_empty() {
             return Ok(false);
         }
+        self.is_least &= is_least;
         let edits = edits(&program, order, &additions);
         for (addition, number) in additions.iter().zip(0..) {
             let needed = reduce::depends(&problem, &additions, number)?;
@@ -462,13 +525,13 @@ impl Fixing {
                 left.push(Left { finding, reason });
             }
         }
-        let Self { program, origins, repairs, removed } = self;
-        Ok(Fixed { program, repairs, removed, left, origins })
+        let Self { program, origins, repairs, removed, is_least } = self;
+        Ok(Fixed { program, repairs, removed, left, is_least, origins })
     }
 }
 
 /// The cheapest additions that are known to order all that can be ordered. What cannot leaves the problem.
-fn additions(problem: &mut Problem<'_>) -> Result<Vec<Addition>, UnknownName> {
+fn additions(problem: &mut Problem<'_>) -> Result<Cheapest, UnknownName> {
     let mut all = Vec::new();
     for _ in 0..ROUNDS {
         let rest = problem.rest(&all)?;
@@ -485,15 +548,12 @@ fn additions(problem: &mut Problem<'_>) -> Result<Vec<Addition>, UnknownName> {
     let rest: HashSet<Conflict> = problem.rest(&all)?.into_iter().collect();
     problem.broken.retain(|conflict| !rest.contains(conflict));
     if problem.broken.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Cheapest { additions: Vec::new(), is_least: true });
     }
     all = reduce::reduced(problem, all)?;
-    if exact::is_small(problem) {
-        all = exact::cheapest(problem, all)?;
-        all = reduce::reduced(problem, all)?;
-    }
-    reduce::tighten(problem, &mut all)?;
-    Ok(all)
+    let mut cheapest = exact::cheapest(problem, all)?;
+    reduce::tighten(problem, &mut cheapest.additions)?;
+    Ok(cheapest)
 }
 
 /// Why an error stays.
@@ -511,3 +571,5 @@ fn left_for(finding: &Finding) -> LeftReason {
 }
 
 const ROUNDS: usize = 16;
+/// How many ways to open waits and to split passes are tried in full.
+const WAYS: usize = 32;

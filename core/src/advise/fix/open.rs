@@ -26,11 +26,86 @@ pub(super) struct Signal {
     own: bool,
 }
 
-/// The signals that a program lacks, none of which can be left out.
+/// The ways to give a program the signals that it lacks, the likeliest first, and whether these are all of the cheapest: of signals
+/// behind what has been played by then, which order the more the later they stand. Without waits that hang, one way: none.
+/// `all` asks for more than the first.
 ///
 /// # Errors
 /// The program names something that it does not declare.
-pub(super) fn signals(program: &Program) -> Result<Vec<Signal>, UnknownName> {
+pub(super) fn alternatives(program: &Program, all: bool) -> Result<(Vec<Vec<Signal>>, bool), UnknownName> {
+    let known = signals(program)?;
+    if known.is_empty() {
+        return Ok((vec![known], true));
+    }
+    if !all {
+        return Ok((vec![known], false));
+    }
+    let cost = |all: &[Signal]| all.iter().map(|signal| signal.cost).sum::<u64>();
+    let mut ways = Ways {
+        program,
+        limit: cost(&known),
+        hanging: hanging(program, &known)?,
+        all: Vec::new(),
+        left: TRIED,
+    };
+    ways.from(&mut Vec::new())?;
+    let all = ways.left > 0 && ways.all.len() <= WAYS;
+    let mut found = ways.all;
+    if !all {
+        found.clear();
+    }
+    found.retain(|way| *way != known);
+    found.insert(0, known);
+    Ok((found, all))
+}
+
+/// Every way to open what some signals open, for no more than they cost.
+struct Ways<'a> {
+    program: &'a Program,
+    limit: u64,
+    hanging: HashSet<Locus>,
+    all: Vec<Vec<Signal>>,
+    left: u32,
+}
+
+impl Ways<'_> {
+    fn from(&mut self, chosen: &mut Vec<Signal>) -> Result<(), UnknownName> {
+        if self.left == 0 || self.all.len() > WAYS {
+            return Ok(());
+        }
+        self.left -= 1;
+        let stop = Stop::of(self.program, chosen)?;
+        if stop.stuck.iter().all(|wait| self.hanging.contains(wait)) {
+            let same =
+                |way: &&Vec<Signal>| way.len() == chosen.len() && way.iter().all(|own| chosen.contains(own));
+            if self.all.iter().find(same).is_none() {
+                self.all.push(chosen.clone());
+            }
+            return Ok(());
+        }
+        let paid: u64 = chosen.iter().map(|signal| signal.cost).sum();
+        let next: Vec<Signal> = stop.stuck.iter().flat_map(|wait| stop.opening(*wait)).collect();
+        for signal in next {
+            if paid + signal.cost <= self.limit && !chosen.contains(&signal) {
+                chosen.push(signal);
+                self.from(chosen)?;
+                chosen.pop();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The waits that hang with some signals.
+fn hanging(program: &Program, signals: &[Signal]) -> Result<HashSet<Locus>, UnknownName> {
+    Ok(Stop::of(program, signals)?.stuck.into_iter().collect())
+}
+
+/// The signals that a program lacks, none of which can be left out: one way, found step by step.
+///
+/// # Errors
+/// The program names something that it does not declare.
+fn signals(program: &Program) -> Result<Vec<Signal>, UnknownName> {
     let mut chosen: Vec<Signal> = Vec::new();
     loop {
         let stop = Stop::of(program, &chosen)?;
@@ -43,7 +118,7 @@ pub(super) fn signals(program: &Program) -> Result<Vec<Signal>, UnknownName> {
         }
         chosen.extend(next);
     }
-    let hanging: HashSet<Locus> = Stop::of(program, &chosen)?.stuck.into_iter().collect();
+    let hanging = hanging(program, &chosen)?;
     let mut place = 0;
     while place < chosen.len() {
         let mut fewer = chosen.clone();
@@ -309,3 +384,8 @@ fn back(moment: Moment, moved: &Moved) -> Option<Moment> {
         },
     })
 }
+
+/// How many ways there may be: beyond that only the first are taken.
+const WAYS: usize = 16;
+/// How many sets of signals are looked at to find them.
+const TRIED: u32 = 256;

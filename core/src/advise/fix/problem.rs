@@ -29,6 +29,16 @@ pub(in crate::advise) enum Relation {
     Cpu { first: u32, second: u32 },
 }
 
+/// A program with some additions.
+pub(in crate::advise) struct Trial {
+    pub(in crate::advise) order: Order,
+    pub(in crate::advise) moved: Moved,
+    /// The conflicts that stay broken.
+    pub(in crate::advise) rest: Vec<Conflict>,
+    /// A wait hangs that did not.
+    pub(in crate::advise) hangs: bool,
+}
+
 impl<'a> Problem<'a> {
     pub(in crate::advise) fn of(
         program: &'a Program,
@@ -85,13 +95,20 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// The program names something that it does not declare.
     pub(in crate::advise) fn rest(&self, additions: &[Addition]) -> Result<Vec<Conflict>, UnknownName> {
+        Ok(self.trial(additions)?.rest)
+    }
+
+    /// What becomes of the program with these additions.
+    ///
+    /// # Errors
+    /// The program names something that it does not declare.
+    pub(in crate::advise) fn trial(&self, additions: &[Addition]) -> Result<Trial, UnknownName> {
         let (program, moved) = edits(self.program, self.order, additions).applied(self.program);
         let order = Order::of(&program)?;
-        if order.stuck().len() > self.stuck {
-            return Ok(self.broken.clone());
-        }
-        let kept = |conflict: &&Conflict| self.is_kept(conflict, &moved, &order);
-        Ok(self.broken.iter().filter(|conflict| !kept(conflict)).cloned().collect())
+        let hangs = order.stuck().len() > self.stuck;
+        let kept = |conflict: &&Conflict| !hangs && self.is_kept(conflict, &moved, &order);
+        let rest = self.broken.iter().filter(|conflict| !kept(conflict)).cloned().collect();
+        Ok(Trial { order, moved, rest, hangs })
     }
 
     /// Whether nothing stays broken.
@@ -140,6 +157,17 @@ impl<'a> Problem<'a> {
         let sites = hops.iter().filter_map(|hop| self.order.locus(hop.link.site));
         let hiding = sites.filter(|site| self.hides(*site, &conflict.resources));
         hiding.map(|site| Addition::Show { site, resources: conflict.resources.to_vec() }).collect()
+    }
+
+    /// What every barrier that is played and hides one of these resources would have to show.
+    pub(in crate::advise) fn all_hiding(&self, resources: &[ResourceIndex]) -> Vec<Addition> {
+        let passes = self.places.passes();
+        let sites = passes.iter().flat_map(|((buffer, pass), _)| {
+            let items = self.program.pass(*buffer, *pass).map_or(0, |pass| pass.items.len() as u32);
+            (0..items).map(|item| Locus::PassItem { buffer: *buffer, pass: *pass, item })
+        });
+        let hiding = sites.filter(|site| self.hides(*site, resources));
+        hiding.map(|site| Addition::Show { site, resources: resources.to_vec() }).collect()
     }
 
     fn hides(&self, site: Locus, resources: &[ResourceIndex]) -> bool {

@@ -4,7 +4,7 @@
 //! barrier; name a stage less; stand closer to the work.
 use std::cmp::Reverse;
 
-use super::addition::Addition;
+use super::addition::{Addition, Kinds};
 use super::choose::length;
 use super::problem::{Problem, Relation};
 use crate::Stages;
@@ -96,8 +96,25 @@ pub(super) fn tighten(problem: &Problem<'_>, all: &mut [Addition]) -> Result<(),
         if let Some(closer) = closer {
             replace(problem, all, place, closer)?;
         }
+        for plainer in plainer(&all[place]) {
+            replace(problem, all, place, plainer)?;
+        }
     }
     Ok(())
+}
+
+/// What costs the same and says less: a memory barrier for one kind of resource, a wait for the end of a command buffer.
+fn plainer(addition: &Addition) -> Vec<Addition> {
+    match *addition {
+        Addition::Barrier { pass, at, after, before, kinds } if kinds.buffers && kinds.textures => {
+            let one = |buffers| Kinds { buffers, textures: !buffers };
+            [true, false]
+                .map(|buffers| Addition::Barrier { pass, at, after, before, kinds: one(buffers) })
+                .to_vec()
+        }
+        Addition::Watch { from, step } => vec![Addition::Completion { buffer: from.0, step }],
+        _ => Vec::new(),
+    }
 }
 
 pub(super) fn closer(problem: &Problem<'_>, addition: &Addition, needed: &[Conflict]) -> Option<Addition> {
