@@ -13,6 +13,8 @@
 #[cfg(target_os = "linux")]
 use std::collections::HashMap;
 use std::ops::Range;
+#[cfg(target_os = "linux")]
+use std::sync::LazyLock;
 use std::sync::{Arc, OnceLock, Weak};
 
 use fencepost_core::{Extent, MemoryId, ResourceId};
@@ -44,7 +46,7 @@ pub(crate) struct Views {
     table: Mutex<Table>,
     /// Of memory that processes share: what all of its resources lie in.
     #[cfg(target_os = "linux")]
-    adopted: Option<std::sync::Weak<dyn Allocation>>,
+    adopted: Option<Weak<dyn Allocation>>,
 }
 
 #[derive(Debug, Default)]
@@ -176,6 +178,10 @@ pub(crate) fn share(
     Ok(Shared { memory, options, views })
 }
 
+/// Homes of memory that processes share, by file.
+#[cfg(target_os = "linux")]
+type Homes = HashMap<(u64, u64), Weak<Views>>;
+
 /// Memory that processes share, as `device` names it, and the allocation that all resources of this process over it lie in.
 #[cfg(target_os = "linux")]
 pub(crate) fn adopt(
@@ -184,11 +190,10 @@ pub(crate) fn adopt(
     memory: &Arc<fencepost_ipc::SharedMemory>,
     options: ResourceOptions,
 ) -> Result<(Shared, Arc<dyn Allocation>), Error> {
-    static HOMES: Mutex<Option<HashMap<(u64, u64), std::sync::Weak<Views>>>> = Mutex::new(None);
+    static HOMES: LazyLock<Mutex<Homes>> = LazyLock::new(Mutex::default);
     let file = file_of(call, memory)?;
     let (views, allocation) = {
         let mut homes = HOMES.lock();
-        let homes = homes.get_or_insert_default();
         let known = homes.get(&file).and_then(Weak::upgrade);
         let home = known.and_then(|views| Some((views.adopted.as_ref()?.upgrade()?, views)));
         match home {
