@@ -13,6 +13,7 @@ mod resource;
 mod shader;
 mod submit;
 mod validation;
+mod vulkan;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(crate) use replay::ReplayError;
 pub(crate) use resource::ResourceError;
 pub(crate) use submit::{SubmitError, part};
 pub(crate) use validation::ValidationError;
+pub(crate) use vulkan::VulkanError;
 
 /// What went wrong, and whose fault it is.
 ///

@@ -82,7 +82,7 @@ pub use crate::api::{
     MipFilter, Obstacle, PassKind, PendingSignal, PixelFormat, PurgeableState, Region, ResidencySet,
     ResidencySetDescriptor, Resource, ResourceOptions, ResourceUsage, SamplerDescriptor, SamplerState,
     Schedule, SharedEvent, SizeAndAlign, StorageMode, StuckWait, Texture, TextureDescriptor, TextureKind,
-    TexturePlace, TextureReadGuard, TextureUsage, TextureWriteGuard,
+    TexturePlace, TextureReadGuard, TextureUsage, TextureWriteGuard, VulkanOptions,
 };
 #[cfg(target_os = "linux")]
 pub use crate::api::{BufferHandle, SharedEventHandle};

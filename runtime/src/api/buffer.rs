@@ -19,7 +19,7 @@ use crate::api::resource::{
     Home, Resource, ResourceCore, ResourceRef, check_storage, resolve_options, resource_methods, sealed,
 };
 use crate::api::sharing::{self, OwnMemory, View};
-use crate::backend::Allocation;
+use crate::backend::{Allocation, Residence};
 use crate::error::ResourceError;
 use crate::observe::{Body, Happening};
 use crate::record::BufferBody;
@@ -78,10 +78,10 @@ impl Buffer {
         let options = resolve_options(options);
         check_storage(CALL, options.storage_mode)?;
         let words = round_up(length, WORD);
-        let allocation = device.allocate(words)?;
+        let allocation = device.allocate(words, Residence::of(options.storage_mode))?;
         let managed = match options.storage_mode {
             StorageMode::Managed => {
-                let copy = device.allocate(words)?;
+                let copy = device.allocate(words, Residence::CpuCopy)?;
                 Some(CpuCopy::new(device, copy, 0, words, ResourceShape::Buffer))
             }
             _ => None,

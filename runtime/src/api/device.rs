@@ -17,7 +17,7 @@ use crate::{
     Buffer, CommandBuffer, CommandQueue, CommandQueueDescriptor, ComputePipelineState, CpuOptions, Error,
     Event, Fence, Function, HazardTrackingMode, HeapDescriptor, Library, Pod, QueueMode, ResidencySet,
     ResidencySetDescriptor, ResourceOptions, SamplerDescriptor, SamplerState, Schedule, SharedEvent,
-    SizeAndAlign, StorageMode, StuckWait, Texture, TextureDescriptor,
+    SizeAndAlign, StorageMode, StuckWait, Texture, TextureDescriptor, VulkanOptions,
 };
 
 /// A device: all other objects are made by one, and belong to it.
@@ -75,18 +75,92 @@ fn wrong_device(what: String, theirs: &str, user: String, ours: &str) -> Error {
 }
 
 impl Device {
-    /// The device that a program should use where it does not care: the CPU device, until there is another one.
+    /// The device that a program should use where it does not care: the best GPU, or the CPU device where there is none. A Vulkan device
+    /// that is itself a program on the CPU is never the default.
+    ///
+    /// The environment variable `FENCEPOST_DEVICE` names another one, as for [`by_name`](Self::by_name). What it names and cannot be opened
+    /// is an error in the log, and the CPU device takes its place.
     ///
     /// Each call makes a device of its own; objects of one do not work with another.
     #[doc(alias = "MTLCreateSystemDefaultDevice")]
     pub fn system_default() -> Self {
-        Self::cpu()
+        let named = std::env::var("FENCEPOST_DEVICE").ok().filter(|name| !name.is_empty());
+        let opened = match named {
+            Some(name) => Self::by_name(&name),
+            None => match backend::vulkan_devices().into_iter().find(|(_, is_gpu)| *is_gpu) {
+                Some((uuid, _)) => {
+                    Self::vulkan_with(&VulkanOptions { uuid: Some(uuid), ..VulkanOptions::default() })
+                }
+                None => return Self::cpu(),
+            },
+        };
+        opened.unwrap_or_else(|error| {
+            log::error!("the CPU device is used: {error}");
+            Self::cpu()
+        })
     }
 
-    /// Every device there is.
+    /// Every device there is: GPUs, the best first, then the CPU device, then Vulkan devices that are programs on the CPU. A GPU that
+    /// cannot be opened is left out, with an error in the log.
     #[doc(alias = "MTLCopyAllDevices")]
     pub fn all() -> Vec<Self> {
-        vec![Self::cpu()]
+        let (gpus, programs): (Vec<_>, Vec<_>) =
+            backend::vulkan_devices().into_iter().partition(|(_, is_gpu)| *is_gpu);
+        let open = |(uuid, _)| {
+            let opened = Self::vulkan_with(&VulkanOptions { uuid: Some(uuid), ..VulkanOptions::default() });
+            opened.map_err(|error| log::error!("a device is left out: {error}")).ok()
+        };
+        let mut all: Vec<_> = gpus.into_iter().filter_map(open).collect();
+        all.push(Self::cpu());
+        all.extend(programs.into_iter().filter_map(open));
+        all
+    }
+
+    /// The device of this name: `cpu` for the CPU device, `vulkan` for the best Vulkan device, or a part of a Vulkan device's name, or its
+    /// UUID.
+    ///
+    /// ```
+    /// use fencepost::Device;
+    /// assert_eq!(Device::by_name("cpu")?.name(), "CPU");
+    /// # Ok::<(), fencepost::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// No such device, or one that cannot be opened.
+    pub fn by_name(name: &str) -> Result<Self, Error> {
+        match name.to_lowercase().as_str() {
+            "cpu" => Ok(Self::cpu()),
+            "vulkan" => Self::vulkan(),
+            _ => {
+                Self::vulkan_with(&VulkanOptions { name: Some(name.to_owned()), ..VulkanOptions::default() })
+            }
+        }
+    }
+
+    /// The best Vulkan device.
+    ///
+    /// ```
+    /// use fencepost::{Device, ErrorKind};
+    /// match Device::vulkan() {
+    ///     Ok(device) => assert!(device.uuid().is_some()),
+    ///     Err(error) => assert!(matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::NotFound), "no driver: {error}"),
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// No driver, or none with a device of Vulkan 1.3.
+    pub fn vulkan() -> Result<Self, Error> {
+        Self::vulkan_with(&VulkanOptions::default())
+    }
+
+    /// A Vulkan device as one likes it.
+    ///
+    /// Devices on one GPU share the driver's device, so memory of one can be [shared](Self::new_buffer_sharing) with another.
+    ///
+    /// # Errors
+    /// No driver; no device that the options name; one that cannot be opened.
+    pub fn vulkan_with(options: &VulkanOptions) -> Result<Self, Error> {
+        Ok(Self::of_backend(backend::open_vulkan(options)?, options.validation))
     }
 
     /// The CPU device, with as many threads as there are cores.
@@ -96,10 +170,14 @@ impl Device {
 
     /// The CPU device as one likes it, for example with an adversarial schedule.
     pub fn cpu_with(options: CpuOptions) -> Self {
-        let submission = Submission::new(backend::open_cpu(options));
+        Self::of_backend(backend::open_cpu(options), options.validation)
+    }
+
+    pub(crate) fn of_backend(backend: Arc<dyn Backend>, validation: Option<Validation>) -> Self {
+        let submission = Submission::new(backend);
         let name = submission.backend().name();
         let watch = Arc::<Watch>::default();
-        let validator = Validator::attach(&watch, &name, validation::mode(options.validation));
+        let validator = Validator::attach(&watch, &name, validation::mode(validation));
         let pool = Arc::default();
         let lent = Lent::default();
         Self { shared: Arc::new(DeviceShared { submission, pool, watch, validator, lent, name }) }
@@ -151,6 +229,12 @@ impl Device {
         &self.shared.name
     }
 
+    /// What tells it from other devices of this machine, the same in every process. The CPU device has none.
+    #[doc(alias = "registryID")]
+    pub fn uuid(&self) -> Option<[u8; 16]> {
+        self.shared.backend().uuid()
+    }
+
     /// Bytes of the longest buffer.
     #[doc(alias = "maxBufferLength")]
     pub fn max_buffer_length(&self) -> u64 {
@@ -160,7 +244,7 @@ impl Device {
     /// CPU and GPU reach the same memory.
     #[doc(alias = "hasUnifiedMemory")]
     pub fn has_unified_memory(&self) -> bool {
-        true
+        self.shared.backend().has_unified_memory()
     }
 
     /// What suits resources of this device that both CPU and GPU use: shared where they reach the same memory, managed where each has its

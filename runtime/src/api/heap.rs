@@ -19,7 +19,7 @@ use crate::api::label::Label;
 use crate::api::purgeable::Purgeable;
 use crate::api::resource::{Home, PlaceState, ResourceCore, check_storage};
 use crate::api::texture;
-use crate::backend::Allocation;
+use crate::backend::{Allocation, Residence};
 use crate::error::ResourceError;
 use crate::observe::Gone;
 use crate::record::{BufferBody, TextureBody};
@@ -93,7 +93,7 @@ impl Heap {
             return Err(ResourceError::NoSuchStorage { call: CALL, mode: StorageMode::Managed, mend }.into());
         }
         let size = round_up(descriptor.size, HEAP_UNIT);
-        let allocation = device.allocate(size)?;
+        let allocation = device.allocate(size, Residence::of(descriptor.options.storage_mode))?;
         let hazard_tracking_mode = match descriptor.options.hazard_tracking_mode {
             HazardTrackingMode::Default => HazardTrackingMode::Untracked,
             asked => asked,
@@ -320,7 +320,8 @@ impl Heap {
         let allocation = Arc::clone(&self.shared.allocation);
         let offset = placed.place.start;
         let core = self.core(resource, placed);
-        Ok(Texture::from_body(TextureBody { resource, allocation, offset, shape, core }, descriptor))
+        let image = device.backend().image(&allocation, offset, &shape, false)?;
+        Ok(Texture::from_body(TextureBody { resource, allocation, offset, shape, image, core }, descriptor))
     }
 
     fn core(&self, resource: ResourceId, placed: Placed) -> ResourceCore {

@@ -17,8 +17,10 @@ use std::sync::Arc;
 use fencepost_core::{MemoryId, ResourceDescriptor, ResourceId, ResourceShape, Tracking};
 use parking_lot::Mutex;
 
+use crate::Error;
 use crate::api::device::DeviceShared;
 use crate::backend::Allocation;
+use crate::record::TextureBody;
 
 /// The CPU's copy of a managed resource.
 #[derive(Debug)]
@@ -60,12 +62,22 @@ impl CpuCopy {
     }
 
     /// Brings what was published to the GPU's copy, whose first byte is at `offset`.
-    pub(crate) fn upload(&self, to: &dyn Allocation, offset: u64) {
+    pub(crate) fn upload(&self, to: &dyn Allocation, offset: u64) -> Result<(), Error> {
         let published = std::mem::take(&mut *self.published.lock());
-        for (start, end) in published.0 {
+        published.0.into_iter().try_for_each(|(start, end)| {
             let (from, into) = (self.offset + start, offset + start);
-            self.device.backend().copy(&*self.allocation, from, to, into, end - start);
+            self.device.backend().copy(&*self.allocation, from, to, into, end - start)
+        })
+    }
+
+    /// The same for a texture.
+    pub(crate) fn upload_texture(&self, texture: &TextureBody) -> Result<(), Error> {
+        let published = std::mem::take(&mut *self.published.lock());
+        if published.0.is_empty() {
+            return Ok(());
         }
+        let bytes: Vec<_> = published.0.into_iter().map(|(start, end)| start..end).collect();
+        self.device.backend().upload_texture(&*self.allocation, self.offset, texture, &bytes)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::api::device::DeviceShared;
 use crate::api::label::Label;
 use crate::api::managed::CpuCopy;
 use crate::api::resource::{Home, ResourceCore};
-use crate::backend::Allocation;
+use crate::backend::{Allocation, Residence};
 use crate::record::{BufferBody, TextureBody, TextureShape, TextureView};
 use crate::{Buffer, Device, Error, ResourceOptions, StorageMode};
 
@@ -49,7 +49,7 @@ impl DeviceMemory {
     /// Zeroed memory, of a heap or of one resource and those that share it.
     pub(crate) fn new(device: &Device, bytes: u64, heap: Option<HeapFacts>) -> Result<Arc<Self>, Error> {
         let device = &device.shared;
-        let allocation = device.allocate(round_up(bytes, 4))?;
+        let allocation = device.allocate(round_up(bytes, 4), Residence::Shared)?;
         let name = device.submission.add_memory();
         Ok(Arc::new(Self { device: Arc::clone(device), name, allocation, heap }))
     }
@@ -88,8 +88,9 @@ impl DeviceMemory {
         let kind = ResourceShape::Texture { mips: shape.mips, slices: shape.slices };
         let core = self.core(length, kind, placed);
         let (resource, offset) = (core.resource, placed.offset);
+        // Its texels are words to whoever asks, so it is no image.
         let allocation = Arc::clone(&self.allocation);
-        let texture = Arc::new(TextureBody { resource, allocation, offset, shape, core });
+        let texture = Arc::new(TextureBody { resource, allocation, offset, shape, image: None, core });
         let core = ResourceCore {
             label: Label::default(),
             device: Arc::clone(&self.device),

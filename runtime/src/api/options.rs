@@ -1,4 +1,5 @@
 //! Small values that objects are made from or asked for: modes, masks, sizes, descriptors.
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bitflags::bitflags;
@@ -302,6 +303,28 @@ pub struct CpuOptions {
     pub kernel_timeout: Option<Duration>,
     /// Whether it looks for races and misuse. `None`: as the environment variable `FENCEPOST_VALIDATION` says (`off`, `report` or
     /// `deny`), and not without one.
+    pub validation: Option<Validation>,
+}
+
+/// Which Vulkan device is wanted, and how. The default is the best there is: a discrete GPU before an integrated one, a program that stands
+/// for a GPU last.
+///
+/// ```
+/// use fencepost::{Device, ErrorKind, VulkanOptions};
+/// let options = VulkanOptions { name: Some("no such device".into()), ..Default::default() };
+/// let error = Device::vulkan_with(&options).unwrap_err();
+/// // Without a driver there are none at all.
+/// assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unsupported));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct VulkanOptions {
+    /// A part of its name, in any case, or its UUID as people write it.
+    pub name: Option<String>,
+    /// Its UUID.
+    pub uuid: Option<[u8; 16]>,
+    /// A file for compiled kernels: read when the device is opened, written when it goes. Without one, none are kept.
+    pub pipeline_cache: Option<PathBuf>,
+    /// Whether it looks for races and misuse, as for [`CpuOptions::validation`].
     pub validation: Option<Validation>,
 }
 

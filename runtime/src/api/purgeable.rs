@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 
 use crate::Error;
 use crate::api::device::DeviceShared;
-use crate::backend::Allocation;
+use crate::backend::{Allocation, Residence};
 
 /// Whether the device may take an allocation's content.
 #[doc(alias = "MTLPurgeableState")]
@@ -132,9 +132,9 @@ impl Lent {
 
 impl DeviceShared {
     /// Zeroed memory. Where there is no room, what was lent goes, until there is.
-    pub(crate) fn allocate(&self, bytes: u64) -> Result<Arc<dyn Allocation>, Error> {
+    pub(crate) fn allocate(&self, bytes: u64, residence: Residence) -> Result<Arc<dyn Allocation>, Error> {
         loop {
-            match self.backend().allocate(bytes) {
+            match self.backend().allocate(bytes, residence) {
                 Err(error) if error.kind() == crate::ErrorKind::OutOfMemory => {
                     if !self.lent.take_one() {
                         return Err(error);

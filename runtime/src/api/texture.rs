@@ -20,6 +20,7 @@ use crate::api::resource::{
     Home, Resource, ResourceCore, ResourceRef, resolve_options, resource_methods, sealed,
 };
 use crate::api::sharing::{self, CpuHold, OwnMemory, View, Wanted};
+use crate::backend::Residence;
 use crate::error::ResourceError;
 use crate::observe::{Body, Happening, Site};
 use crate::record::{LinearLayout, TextureBody, TextureRegion, TextureShape, TextureView};
@@ -59,14 +60,18 @@ impl Texture {
         let size = device.backend().texture_size_and_align(&shape).size;
         let allocation = match options.storage_mode {
             StorageMode::Memoryless => NoMemory::for_texture(CALL, descriptor)?,
-            _ => device.allocate(size)?,
+            _ => device.allocate(size, Residence::Texture(shape))?,
         };
         let managed = match options.storage_mode {
             StorageMode::Managed => {
                 let kind = ResourceShape::Texture { mips: shape.mips, slices: shape.slices };
-                Some(CpuCopy::new(device, device.allocate(size)?, 0, size, kind))
+                Some(CpuCopy::new(device, device.allocate(size, Residence::CpuCopy)?, 0, size, kind))
             }
             _ => None,
+        };
+        let image = match options.storage_mode {
+            StorageMode::Memoryless => None,
+            _ => device.backend().image(&allocation, 0, &shape, true)?,
         };
         let memory = OwnMemory::new(device);
         let tracking = own_tracking(options.hazard_tracking_mode);
@@ -79,7 +84,7 @@ impl Texture {
             home: Home::Own(memory),
             managed,
         };
-        Ok(Self::from_body(TextureBody { resource, allocation, offset: 0, shape, core }, descriptor))
+        Ok(Self::from_body(TextureBody { resource, allocation, offset: 0, shape, image, core }, descriptor))
     }
 
     /// Another texture's memory, seen by `device`.
@@ -99,6 +104,7 @@ impl Texture {
         let bytes = theirs.offset..theirs.offset + size;
         let shared = sharing::share(CALL, device, &theirs.core, NOUN, bytes.clone(), mode)?;
         let allocation = device.backend().share(&theirs.allocation)?;
+        let image = device.backend().share_image(theirs.image.as_ref())?;
         let tracking = own_tracking(shared.options.hazard_tracking_mode);
         let resource = register(device, shared.memory.id(), bytes.clone(), &theirs.shape, tracking);
         let core = ResourceCore {
@@ -110,7 +116,8 @@ impl Texture {
             managed: None,
         };
         // From here on the drop of the core takes back what was done.
-        let body = TextureBody { resource, allocation, offset: theirs.offset, shape: theirs.shape, core };
+        let (offset, shape) = (theirs.offset, theirs.shape);
+        let body = TextureBody { resource, allocation, offset, shape, image, core };
         shared.enter(CALL, source.describe(), View { device: Arc::downgrade(device), resource, bytes })?;
         let view = TextureView { body: Arc::new(body), ..source.view.clone() };
         Ok(Self { view, usage: source.usage, view_label: None })
@@ -270,8 +277,7 @@ impl Texture {
         const CALL: &str = "`replace_region`";
         let (region, layout) = self.cpu_region(CALL, region, level, slice, bytes.len(), bytes_per_row)?;
         let _hold = self.hold(CALL, &region, true)?;
-        self.copy_in(&region, layout, bytes);
-        Ok(())
+        self.copy_in(&region, layout, bytes)
     }
 
     /// Copies texels out, the other way round. Of a managed texture they come from the CPU's copy, which has what the GPU wrote once
@@ -292,8 +298,7 @@ impl Texture {
         const CALL: &str = "`get_bytes`";
         let (region, layout) = self.cpu_region(CALL, region, level, slice, bytes.len(), bytes_per_row)?;
         let _hold = self.hold(CALL, &region, false)?;
-        self.copy_out(&region, layout, bytes);
-        Ok(())
+        self.copy_out(&region, layout, bytes)
     }
 
     /// Lets the heap give this memory to others. It cannot be taken back. See [`Buffer::make_aliasable`](crate::Buffer::make_aliasable).
@@ -430,24 +435,35 @@ impl Texture {
 
     /// Copies texels in. Somebody holds the region.
     #[track_caller]
-    pub(crate) fn copy_in(&self, region: &TextureRegion, layout: LinearLayout, bytes: &[u8]) {
+    pub(crate) fn copy_in(
+        &self,
+        region: &TextureRegion,
+        layout: LinearLayout,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
         self.tell(|body, extent| Happening::Write(body, extent), region, Location::caller());
         let backend = self.core().device.backend();
         let Some(copy) = &self.core().managed else {
-            backend.write_texture(&*region.body.allocation, region, layout, bytes);
-            return;
+            return backend.write_texture(&*region.body.allocation, region, layout, bytes);
         };
-        backend.write_texture(&*copy.allocation, region, layout, bytes);
+        backend.write_texture(&*copy.allocation, region, layout, bytes)?;
         self.tell(|body, extent| Happening::Published(body, extent), region, Location::caller());
         backend.texture_rows(region).into_iter().for_each(|row| copy.publish(row));
+        Ok(())
     }
 
     /// Copies texels out. Somebody holds the region.
     #[track_caller]
-    pub(crate) fn copy_out(&self, region: &TextureRegion, layout: LinearLayout, bytes: &mut [u8]) {
+    pub(crate) fn copy_out(
+        &self,
+        region: &TextureRegion,
+        layout: LinearLayout,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
         let memory = self.core().managed.as_ref().map_or(&region.body.allocation, |copy| &copy.allocation);
-        self.core().device.backend().read_texture(&**memory, region, layout, bytes);
+        self.core().device.backend().read_texture(&**memory, region, layout, bytes)?;
         self.tell(|body, extent| Happening::Read(body, extent), region, Location::caller());
+        Ok(())
     }
 
     /// Tells whoever watches what the CPU does with a region.

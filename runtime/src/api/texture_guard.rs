@@ -179,8 +179,7 @@ impl TextureWriteGuard {
         self.held.check(CALL, level, slice)?;
         let texture = &self.held.texture;
         let (region, layout) = texture.cpu_region(CALL, region, level, slice, bytes.len(), bytes_per_row)?;
-        texture.copy_in(&region, layout, bytes);
-        Ok(())
+        texture.copy_in(&region, layout, bytes)
     }
 }
 
@@ -198,8 +197,7 @@ impl Held {
         self.check(CALL, level, slice)?;
         let texture = &self.texture;
         let (region, layout) = texture.cpu_region(CALL, region, level, slice, bytes.len(), bytes_per_row)?;
-        texture.copy_out(&region, layout, bytes);
-        Ok(())
+        texture.copy_out(&region, layout, bytes)
     }
 
     fn check(&self, call: &'static str, level: u32, slice: u32) -> Result<(), Error> {

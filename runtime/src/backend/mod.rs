@@ -6,51 +6,96 @@ use std::sync::Arc;
 
 use fencepost_core::NodeId;
 
-use crate::record::{Recording, TextureRegion, TextureShape};
+use crate::record::{LinearLayout, Recording, TextureBody, TextureRegion, TextureShape};
 use crate::shader::Function;
-use crate::{CpuOptions, Error, Schedule, SizeAndAlign};
+use crate::{CpuOptions, Error, Schedule, SizeAndAlign, StorageMode, VulkanOptions};
 
 pub(crate) mod cpu;
+pub(crate) mod vulkan;
 
 /// The device that is always there.
 pub(crate) fn open_cpu(options: CpuOptions) -> Arc<dyn Backend> {
     Arc::new(cpu::CpuDevice::new(&options))
 }
 
+/// The Vulkan device that the options name, or the best.
+pub(crate) fn open_vulkan(options: &VulkanOptions) -> Result<Arc<dyn Backend>, Error> {
+    Ok(Arc::new(vulkan::VulkanDevice::open(options)?))
+}
+
+/// UUIDs of all Vulkan devices, the best first, and whether each is a GPU and not a program; none where there is no driver.
+pub(crate) fn vulkan_devices() -> Vec<([u8; 16], bool)> {
+    vulkan::devices()
+}
+
 /// A device's memory, pipelines and execution.
 pub(crate) trait Backend: Send + Sync + Debug {
     /// For people: the device's name.
     fn name(&self) -> String;
+    /// What tells it from other devices of this machine, also in other processes; the CPU device has none.
+    fn uuid(&self) -> Option<[u8; 16]> {
+        None
+    }
     /// The longest buffer, in bytes.
     fn max_buffer_length(&self) -> u64;
-    /// Zeroed memory. `OutOfMemory` where there is none.
-    fn allocate(&self, bytes: u64) -> Result<Arc<dyn Allocation>, Error>;
+    /// Zeroed memory for such a use. `OutOfMemory` where there is none.
+    fn allocate(&self, bytes: u64, residence: Residence) -> Result<Arc<dyn Allocation>, Error>;
     /// Memory that a device gave out, as this device uses it. `Unsupported` where this device cannot reach it.
     fn share(&self, allocation: &Arc<dyn Allocation>) -> Result<Arc<dyn Allocation>, Error>;
     /// Memory that other processes may see, as this device uses it. `Unsupported` where this device cannot reach it.
     #[cfg(target_os = "linux")]
     fn adopt(&self, memory: &Arc<fencepost_ipc::SharedMemory>) -> Result<Arc<dyn Allocation>, Error>;
+    /// What stands for a texture at a place of an allocation; nothing where its texels are bytes like any others. `own`: nobody else uses
+    /// the memory, and the texels are zeros.
+    fn image(
+        &self,
+        _allocation: &Arc<dyn Allocation>,
+        _offset: u64,
+        _shape: &TextureShape,
+        _own: bool,
+    ) -> Result<Option<Arc<dyn Image>>, Error> {
+        Ok(None)
+    }
+    /// The same for a texture whose memory was shared with this device.
+    fn share_image(&self, image: Option<&Arc<dyn Image>>) -> Result<Option<Arc<dyn Image>>, Error>;
+    /// Whether CPU and GPU reach the same memory, whatever it was made for.
+    fn has_unified_memory(&self) -> bool;
     /// Bytes and alignment that a texture of this shape takes in an allocation.
     fn texture_size_and_align(&self, shape: &TextureShape) -> SizeAndAlign;
     /// Copies bytes between two allocations of this backend; nothing in flight uses them.
-    fn copy(&self, from: &dyn Allocation, from_offset: u64, to: &dyn Allocation, to_offset: u64, length: u64);
+    fn copy(
+        &self,
+        from: &dyn Allocation,
+        from_offset: u64,
+        to: &dyn Allocation,
+        to_offset: u64,
+        length: u64,
+    ) -> Result<(), Error>;
+    /// Brings bytes of the CPU's copy of a texture, whose first byte is at `from_offset`, to the texture. Nothing in flight uses them.
+    fn upload_texture(
+        &self,
+        from: &dyn Allocation,
+        from_offset: u64,
+        texture: &TextureBody,
+        bytes: &[std::ops::Range<u64>],
+    ) -> Result<(), Error>;
     /// Bytes of a region, rows `bytes_per_row` apart, slices `bytes_per_image` apart. Nothing in flight writes it.
     /// `memory` is the texture's own, or the CPU's copy of it, which is laid out the same from its first byte on.
     fn read_texture(
         &self,
         memory: &dyn Allocation,
         region: &TextureRegion,
-        layout: crate::record::LinearLayout,
+        layout: LinearLayout,
         out: &mut [u8],
-    );
+    ) -> Result<(), Error>;
     /// The way back. Nothing in flight uses it.
     fn write_texture(
         &self,
         memory: &dyn Allocation,
         region: &TextureRegion,
-        layout: crate::record::LinearLayout,
+        layout: LinearLayout,
         bytes: &[u8],
-    );
+    ) -> Result<(), Error>;
     /// The bytes of a texture that a region's rows are, from the texture's first one.
     fn texture_rows(&self, region: &TextureRegion) -> Vec<std::ops::Range<u64>>;
     /// Makes a kernel runnable.
@@ -78,6 +123,35 @@ pub(crate) trait Backend: Send + Sync + Debug {
 /// A kernel that a backend can run. Downcast by the backend that made it.
 pub(crate) trait Pipeline: Send + Sync + Debug + Any {}
 
+/// What memory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Residence {
+    /// CPU and GPU reach it.
+    Shared,
+    /// The GPU reaches it.
+    Private,
+    /// What the GPU uses of a managed resource.
+    GpuCopy,
+    /// What the CPU uses of a managed resource.
+    CpuCopy,
+    /// A texture of this shape, alone.
+    Texture(TextureShape),
+}
+
+impl Residence {
+    /// Of a buffer or a heap.
+    pub(crate) const fn of(mode: StorageMode) -> Self {
+        match mode {
+            StorageMode::Private | StorageMode::Memoryless => Self::Private,
+            StorageMode::Managed => Self::GpuCopy,
+            StorageMode::Shared => Self::Shared,
+        }
+    }
+}
+
+/// What stands for a texture besides its memory. Downcast by the backend that made it.
+pub(crate) trait Image: Send + Sync + Debug + Any {}
+
 /// Memory that a backend gave out. Downcast by the backend that made it.
 pub(crate) trait Allocation: Send + Sync + Debug + Any {
     /// Bytes.
@@ -95,7 +169,7 @@ pub(crate) trait Allocation: Send + Sync + Debug + Any {
     }
     /// What other processes see of it, where they can.
     #[cfg(target_os = "linux")]
-    fn shared_memory(&self) -> Option<&fencepost_ipc::SharedMemory> {
+    fn shared_memory(&self) -> Option<&Arc<fencepost_ipc::SharedMemory>> {
         None
     }
 }
@@ -138,6 +212,8 @@ pub(crate) struct Planned {
 pub(crate) struct Part {
     /// What commands are commands of.
     pub(crate) recording: Option<Arc<Recording>>,
+    /// The queue that it was committed to, as a small number: parts of different queues are to overlap where they can.
+    pub(crate) queue: u32,
     /// Who is told.
     pub(crate) completion: Arc<dyn Completion>,
 }

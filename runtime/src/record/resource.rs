@@ -5,8 +5,8 @@ use std::sync::Arc;
 use fencepost_core::{Extent, ResourceId};
 
 use crate::api::ResourceCore;
-use crate::backend::Allocation;
-use crate::{PixelFormat, SamplerDescriptor};
+use crate::backend::{Allocation, Image};
+use crate::{Error, PixelFormat, SamplerDescriptor};
 
 /// A buffer: a range of an allocation with a name in the order engine.
 #[derive(Debug)]
@@ -61,6 +61,8 @@ pub(crate) struct TextureBody {
     /// Bytes from the start of the allocation. A multiple of the backend's texture alignment.
     pub(crate) offset: u64,
     pub(crate) shape: TextureShape,
+    /// What the backend needs besides; absent where the texels are bytes like any others.
+    pub(crate) image: Option<Arc<dyn Image>>,
     /// Label, device, heap; gives the name and the memory back at the end.
     pub(crate) core: ResourceCore,
 }
@@ -74,13 +76,14 @@ pub(crate) enum ManagedBody {
 
 impl ManagedBody {
     /// Brings what the CPU has published to the GPU's copy.
-    pub(crate) fn upload(&self) {
-        let (core, allocation, offset) = match self {
-            Self::Buffer(body) => (&body.core, &body.allocation, body.offset),
-            Self::Texture(body) => (&body.core, &body.allocation, body.offset),
-        };
-        if let Some(copy) = &core.managed {
-            copy.upload(&**allocation, offset);
+    pub(crate) fn upload(&self) -> Result<(), Error> {
+        match self {
+            Self::Buffer(body) => {
+                body.core.managed.as_ref().map_or(Ok(()), |copy| copy.upload(&*body.allocation, body.offset))
+            }
+            Self::Texture(body) => {
+                body.core.managed.as_ref().map_or(Ok(()), |copy| copy.upload_texture(body))
+            }
         }
     }
 }

@@ -186,6 +186,16 @@ impl Replay {
         Self { program, devices, kernels: Kernels::default() }
     }
 
+    /// The same on the device of a name, as for [`Device::by_name`]: as many times as the program declares devices. Devices other than the
+    /// CPU device choose among legal orders by themselves, whatever the options of a run say.
+    ///
+    /// # Errors
+    /// No such device, or one that cannot be opened.
+    pub fn on(program: Program, name: &str) -> Result<Self, Error> {
+        let devices = program.devices.iter().map(|_| Device::by_name(name)).collect::<Result<_, _>>()?;
+        Ok(Self { program, devices, kernels: Kernels::default() })
+    }
+
     /// The devices that it runs on, in the order of the program: to watch them, for example.
     pub fn devices(&self) -> &[Device] {
         &self.devices

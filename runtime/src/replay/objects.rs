@@ -12,7 +12,7 @@ use fencepost_core::program::{
 
 use super::kernel::Kernel;
 use crate::api::{DeviceMemory, HeapFacts, Placed};
-use crate::backend::Allocation;
+use crate::backend::{Allocation, Residence};
 use crate::error::ReplayError;
 use crate::record::{TextureShape, TextureView};
 use crate::{
@@ -215,7 +215,7 @@ impl<'a> Memories<'a> {
             return Ok(Some(Arc::clone(copy)));
         }
         let device = &self.devices[declared.device.index()];
-        let copy = device.shared.allocate(self.sizes[index].next_multiple_of(4))?;
+        let copy = device.shared.allocate(self.sizes[index].next_multiple_of(4), Residence::CpuCopy)?;
         Ok(Some(Arc::clone(self.copies[index].insert(copy))))
     }
 

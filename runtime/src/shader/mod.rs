@@ -18,6 +18,7 @@ pub mod lane;
 mod lower;
 mod module;
 mod optimize;
+mod spirv;
 mod stack;
 mod verify;
 
@@ -30,12 +31,22 @@ pub use error::{ShaderError, ShaderErrorKind};
 pub(crate) use host::HostFunction;
 pub use host::{HostBinding, HostBuffer, HostContext};
 pub(crate) use module::Module;
+pub(crate) use spirv::SpirvOptions;
 
 /// A function that a compute pipeline can be made from.
 #[doc(alias = "MTLFunction")]
 #[derive(Clone, Debug)]
 pub struct Function {
     body: Body,
+    /// Absent for host functions.
+    source: Option<Source>,
+}
+
+/// Where a kernel comes from: for devices that compile it in another way.
+#[derive(Clone, Debug)]
+struct Source {
+    module: Module,
+    constants: Arc<[(String, f64)]>,
 }
 
 /// What stands behind a function.
@@ -48,8 +59,10 @@ pub(crate) enum Body {
 }
 
 impl Function {
-    pub(crate) fn kernel(kernel: lane::Kernel) -> Self {
-        Self { body: Body::Kernel(Arc::new(kernel)) }
+    pub(crate) fn kernel(kernel: lane::Kernel, module: &Module, constants: &[(&str, f64)]) -> Self {
+        let constants = constants.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+        let source = Some(Source { module: module.clone(), constants });
+        Self { body: Body::Kernel(Arc::new(kernel)), source }
     }
 
     /// A kernel that is a Rust closure, for the CPU device alone.
@@ -75,7 +88,8 @@ impl Function {
         threads_per_threadgroup: [u32; 3],
         body: impl Fn(&HostContext<'_>) + Send + Sync + 'static,
     ) -> Self {
-        Self { body: Body::Host(HostFunction::new(name, bindings, threads_per_threadgroup, body)) }
+        let function = HostFunction::new(name, bindings, threads_per_threadgroup, body);
+        Self { body: Body::Host(function), source: None }
     }
 
     pub(crate) fn body(&self) -> &Body {

@@ -1,7 +1,9 @@
 //! A library of kernels: parsed and validated once, lowered per function and set of override constants.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use naga::back::pipeline_constants::{PipelineConstantError, process_overrides};
 use naga::valid::{Capabilities, ModuleInfo, ValidationError, ValidationFlags, Validator};
@@ -9,16 +11,19 @@ use naga::{Block, ShaderStage, Statement, WithSpan, front};
 
 use super::{Function, ShaderError, ShaderErrorKind, lane, lower, optimize, stack, verify};
 
+/// A module without override constants, and what is known of it.
+pub(super) type Constant<'a> = (Cow<'a, naga::Module>, Cow<'a, ModuleInfo>);
+
 /// Most blocks within each other in one function: whoever walks it, or drops it, recurses as deep.
 const NESTING_MAX: usize = 512;
 
-/// A validated module.
-#[derive(Debug)]
+/// A validated module. Clones share it.
+#[derive(Clone, Debug)]
 pub(crate) struct Module {
-    module: naga::Module,
-    info: ModuleInfo,
+    module: Arc<naga::Module>,
+    info: Arc<ModuleInfo>,
     /// Absent for SPIR-V.
-    source: Option<String>,
+    source: Option<Arc<str>>,
 }
 
 impl Module {
@@ -55,7 +60,7 @@ impl Module {
         let info = Validator::new(ValidationFlags::all(), Capabilities::all())
             .validate(&module)
             .map_err(|error| invalid(&error, source.as_deref()))?;
-        Ok(Self { module, info, source })
+        Ok(Self { module: Arc::new(module), info: Arc::new(info), source: source.map(Arc::from) })
     }
 
     /// Names of the compute functions, in the order of the source.
@@ -70,7 +75,7 @@ impl Module {
             debug_assert_eq!(verify::verify(&kernel), Ok(()), "{kernel}");
             optimize::optimize(&mut kernel);
             debug_assert_eq!(verify::verify(&kernel), Ok(()), "{kernel}");
-            Ok(Function::kernel(kernel))
+            Ok(Function::kernel(kernel, self, constants))
         })
     }
 
@@ -79,11 +84,20 @@ impl Module {
         if !self.function_names().any(|known| known == name) {
             return Err(self.not_found(name));
         }
+        let (module, info) = self.with_constants(name, given)?;
+        lower::lower(&module, &info, name).map_err(|refusal| refusal.into_error(self.source.as_deref()))
+    }
+
+    /// The module of one function, its override constants replaced by values.
+    pub(super) fn with_constants(
+        &self,
+        name: &str,
+        given: &[(&str, f64)],
+    ) -> Result<Constant<'_>, ShaderError> {
         let constants = self.constants(given)?;
         let entry_point = Some((ShaderStage::Compute, name));
-        let (module, info) = process_overrides(&self.module, &self.info, entry_point, &constants)
-            .map_err(|error| self.constant_error(&error, given))?;
-        lower::lower(&module, &info, name).map_err(|refusal| refusal.into_error(self.source.as_deref()))
+        process_overrides(&self.module, &self.info, entry_point, &constants)
+            .map_err(|error| self.constant_error(&error, given))
     }
 
     /// The constants by the keys that naga wants: the id where there is one, else the name.

@@ -386,7 +386,9 @@ impl Submission {
             signaled: AtomicBool::new(false),
         });
         let recording = part.recording.clone();
-        state.plan_part(BackendPart { recording, completion: Arc::clone(&part) as _ });
+        // Names of queues that are gone are given out again, with a count on top.
+        let number = queue.0 & 0x00ff_ffff;
+        state.plan_part(BackendPart { recording, queue: number, completion: Arc::clone(&part) as _ });
         if let Some(waited) = &part.waited {
             state.enrolling.push(Arc::clone(&part));
             state.shut.push_back(Arc::clone(&waited.gate));

@@ -257,7 +257,7 @@ impl Submission {
             // A commit that is refused publishes nothing.
             self.lock().check(&group)?;
             // Brought over now: what the CPU publishes later is for later commits (rule 11.2.1).
-            managed().for_each(ManagedBody::upload);
+            managed().try_for_each(ManagedBody::upload)?;
         }
         let mut state = self.lock();
         state.check(&group)?;

@@ -1,4 +1,5 @@
 //! What the tests share: a kernel or two, and ways to say what is expected.
+use fencepost::replay::{Replay, program::Program};
 use fencepost::{
     Buffer, CommandBuffer, CommandQueue, ComputePipelineState, Device, Error, ErrorKind, Fault,
     ResourceOptions,
@@ -27,6 +28,27 @@ pub(crate) const KERNELS: &str = "
     @compute @workgroup_size(1) fn sample(@builtin(global_invocation_id) id: vec3u) {
         output[id.x] = u32(textureSampleLevel(picture, smooth_sampler, vec2f(0.5), 0.0).r * 255.0);
     }";
+
+/// The device that the tests are about: the CPU device, or the one that `FENCEPOST_TEST_DEVICE` names.
+pub(crate) fn device() -> Device {
+    match std::env::var("FENCEPOST_TEST_DEVICE") {
+        Ok(name) => Device::by_name(&name).expect("the device that is to be tested is there"),
+        Err(_) => Device::cpu(),
+    }
+}
+
+/// Whether that is the CPU device, which alone chooses among legal orders.
+pub(crate) fn on_cpu() -> bool {
+    device().uuid().is_none()
+}
+
+/// A program on the device that the tests are about.
+pub(crate) fn replay(program: Program) -> Replay {
+    match std::env::var("FENCEPOST_TEST_DEVICE") {
+        Ok(name) => Replay::on(program, &name).expect("the device that is to be tested is there"),
+        Err(_) => Replay::new(program),
+    }
+}
 
 /// A kernel of [`KERNELS`].
 pub(crate) fn pipeline(device: &Device, function: &str) -> ComputePipelineState {

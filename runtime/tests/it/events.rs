@@ -11,7 +11,7 @@ use crate::common::{numbers, pipeline};
 /// Every wait that nothing in flight will release, with the chain to what stands in its way.
 #[test]
 fn stuck_waits_have_names() -> Result<(), Error> {
-    let (device, other) = (Device::cpu(), Device::cpu());
+    let (device, other) = (crate::common::device(), crate::common::device());
     let [first, second] = ["first", "second"].map(|label| {
         let event = device.new_shared_event();
         event.set_label(label);
@@ -57,7 +57,7 @@ fn stuck_waits_have_names() -> Result<(), Error> {
 /// What is behind an enqueued place says so; what a queue itself waits for has no command buffer.
 #[test]
 fn stuck_waits_of_queues_and_behind_places() -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (tracked, explicit) = (device.new_command_queue(), device.new_explicit_command_queue());
     let event = device.new_event();
     let place = tracked.command_buffer();

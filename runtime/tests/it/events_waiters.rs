@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use fencepost::{Device, Error, SharedEvent, SharedEventListener, Signaled};
+use fencepost::{Error, SharedEvent, SharedEventListener, Signaled};
 
 /// What a wait of a test takes at most, where nothing is wrong.
 const SOON: Duration = Duration::from_secs(20);
@@ -48,7 +48,7 @@ fn shuffled() -> impl Iterator<Item = u64> {
 /// S8 V4: the CPU's part as a task.
 #[test]
 fn a_task_waits_for_the_gpu_and_lets_it_go_on() -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, event) = (device.new_command_queue(), device.new_shared_event());
     let work = queue.command_buffer();
     work.encode_signal_event(&event, 2)?;
@@ -69,7 +69,7 @@ fn a_task_waits_for_the_gpu_and_lets_it_go_on() -> Result<(), Error> {
 /// Under executors of others: raised by another thread, by a task and by the device; dropped by a time limit and by an abort.
 #[test]
 fn tasks_of_other_executors() -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, event) = (device.new_command_queue(), device.new_shared_event());
     let work = queue.command_buffer();
     work.encode_wait_for_event(&event, 1000)?;
@@ -115,7 +115,7 @@ fn tasks_of_other_executors() -> Result<(), Error> {
 /// Tasks move between threads and between executors.
 #[test]
 fn a_task_is_woken_by_its_latest_waker() {
-    let event = Device::cpu().new_shared_event();
+    let event = crate::common::device().new_shared_event();
     let mut task = Box::pin(event.signaled(1));
     let (early, late) = (unpark(), unpark());
     for waker in [&early, &early, &late] {
@@ -135,7 +135,7 @@ fn a_task_is_woken_by_its_latest_waker() {
 /// A task that is dropped is not woken, and what woke it is let go.
 #[test]
 fn a_dropped_task_leaves_nothing_behind() {
-    let event = Device::cpu().new_shared_event();
+    let event = crate::common::device().new_shared_event();
     let mine = unpark();
     let waker = Waker::from(Arc::clone(&mine));
     let mut tasks: Vec<Pin<Box<Signaled>>> =
@@ -166,7 +166,7 @@ fn a_dropped_task_leaves_nothing_behind() {
 /// In the order of their values, each once, on one thread, also where several threads raise at once.
 #[test]
 fn very_many_notifications_come_in_order() {
-    let event = Device::cpu().new_shared_event();
+    let event = crate::common::device().new_shared_event();
     let listener = SharedEventListener::new();
     let (sender, receiver) = mpsc::channel();
     for value in shuffled() {
@@ -204,7 +204,7 @@ fn very_many_notifications_come_in_order() {
 /// The app's executor is given each job once it is due and decides where it runs; never inline. One that panics loses its own job only.
 #[test]
 fn an_executor_runs_notifications_where_it_likes() {
-    let event = Device::cpu().new_shared_event();
+    let event = crate::common::device().new_shared_event();
     type Job = Box<dyn FnOnce() + Send>;
     let jobs: Arc<Mutex<Vec<Job>>> = Arc::default();
     let (taken, calls) = (Arc::clone(&jobs), AtomicUsize::new(0));
@@ -239,7 +239,7 @@ fn a_notification_goes_on_from_inside() {
             event.set_signaled_value(value + 1);
         }
     }
-    let event = Device::cpu().new_shared_event();
+    let event = crate::common::device().new_shared_event();
     let (sender, receiver) = mpsc::channel();
     let listener = SharedEventListener::shared();
     let again = listener.clone();
@@ -250,7 +250,7 @@ fn a_notification_goes_on_from_inside() {
 /// Waits for several events: all of them, or any.
 #[test]
 fn waits_for_several_events() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let [a, b] = [(); 2].map(|()| device.new_shared_event());
     let now = Duration::ZERO;
     assert!(SharedEvent::wait_until_all_signaled(&[], now));
@@ -276,7 +276,7 @@ fn waits_for_several_events() {
 #[test]
 fn threads_take_turns_however_they_wait() -> Result<(), Error> {
     use fencepost::Spin;
-    let device = Device::cpu();
+    let device = crate::common::device();
     for spin in [Spin::Never, Spin::Adaptive, Spin::For(Duration::from_micros(20)), Spin::For(Duration::MAX)]
     {
         for outside in [false, true] {

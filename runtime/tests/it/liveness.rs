@@ -140,7 +140,7 @@ fn a_failed_signal_ends_the_waits_for_it() -> Result<(), Error> {
 /// A long chain of waits whose first signal fails comes to its end, and the stack of no thread does.
 #[test]
 fn a_failure_runs_down_a_long_chain() -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = crate::common::device();
     device.set_event_timeout(Some(Duration::from_millis(200)));
     let queue = device.new_command_queue_with_descriptor(&fencepost::CommandQueueDescriptor {
         max_command_buffer_count: 20_000,
@@ -168,7 +168,7 @@ fn a_failure_runs_down_a_long_chain() -> Result<(), Error> {
 /// X8, from the handler of the commit itself: a buffer begins anew while the thread that committed it is still on its way.
 #[test]
 fn a_feedback_handler_begins_a_buffer_anew() -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let queue = device.new_explicit_command_queue();
     let [first, second] = [device.new_command_allocator(), device.new_command_allocator()];
     for _ in 0..20 {
@@ -228,7 +228,7 @@ fn a_commit_sets_no_adversary_going() -> Result<(), Error> {
 /// Rule 1.1.5: also on a listener's thread, a wait returns after the completed handlers.
 #[test]
 fn a_listener_waits_for_handlers() -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, event) = (device.new_command_queue(), device.new_shared_event());
     let work = queue.command_buffer();
     let done = Arc::new(AtomicBool::new(false));
@@ -251,7 +251,7 @@ fn a_listener_waits_for_handlers() -> Result<(), Error> {
 /// A value may be the largest there is, and a replay may have all the time there is.
 #[test]
 fn the_largest_values_are_values() -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, event) = (device.new_command_queue(), device.new_shared_event());
     let work = queue.command_buffer();
     work.encode_wait_for_event(&event, u64::MAX)?;

@@ -9,7 +9,7 @@ const MANAGED: ResourceOptions = ResourceOptions::MANAGED;
 
 /// A queue and a managed buffer of 64 bytes.
 fn setup() -> (Device, CommandQueue, Buffer) {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let queue = device.new_command_queue();
     let buffer = device.new_buffer(64, MANAGED).expect("there is memory");
     buffer.set_label("M");
@@ -94,7 +94,7 @@ fn the_next_commit_that_uses_it_publishes_and_no_other() {
 
 #[test]
 fn s12_textures_publish_as_they_are_replaced_and_come_back_image_by_image() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let queue = device.new_command_queue();
     let shape = TextureDescriptor::new_2d_array(PixelFormat::R8Unorm, 4, 2, 2).with_mips(2);
     let texture = device.new_texture(&shape.with_options(MANAGED)).expect("there is memory");
@@ -166,7 +166,7 @@ fn what_is_not_managed_has_no_second_copy() {
     let work = queue.command_buffer();
     let mut blit = work.blit_command_encoder().expect("it is open");
     refused(blit.synchronize(&shared), ErrorKind::WrongStorageMode, &["buffer `S`"]);
-    let foreign = Device::cpu().new_buffer(64, MANAGED).expect("there is memory");
+    let foreign = crate::common::device().new_buffer(64, MANAGED).expect("there is memory");
     refused(blit.synchronize(&foreign), ErrorKind::WrongDevice, &[]);
     let texture = device
         .new_texture(&TextureDescriptor::new_2d(PixelFormat::R8Unorm, 2, 2).with_options(MANAGED))

@@ -1,6 +1,6 @@
 //! Memory: what the CPU may touch and when, heaps, storage modes, views.
 use fencepost::{
-    Device, ErrorKind, HazardTrackingMode, HeapDescriptor, HeapKind, PixelFormat, Region, ResourceOptions,
+    ErrorKind, HazardTrackingMode, HeapDescriptor, HeapKind, PixelFormat, Region, ResourceOptions,
     TextureDescriptor, TextureKind, TextureUsage,
 };
 
@@ -8,7 +8,7 @@ use crate::common::{misuse, numbers, run};
 
 #[test]
 fn the_cpu_does_not_touch_what_is_in_flight() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, gate) = (device.new_command_queue(), device.new_event());
     let (source, target) = (numbers(&device, "source", &[5; 4]), numbers(&device, "target", &[0; 4]));
     let held = queue.command_buffer();
@@ -39,7 +39,7 @@ fn the_cpu_does_not_touch_what_is_in_flight() {
 
 #[test]
 fn a_commit_does_not_touch_what_the_cpu_holds() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let queue = device.new_command_queue();
     let buffer = numbers(&device, "data", &[0; 4]);
     let work = queue.command_buffer();
@@ -67,7 +67,7 @@ fn a_commit_does_not_touch_what_the_cpu_holds() {
 
 #[test]
 fn private_memory_is_reached_by_copies_only() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let queue = device.new_command_queue();
     let private = device.new_buffer(16, ResourceOptions::PRIVATE).expect("there is memory");
     private.set_label("hidden");
@@ -92,7 +92,7 @@ fn private_memory_is_reached_by_copies_only() {
 
 #[test]
 fn defaults_of_tracking_are_resolved() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let tracking = |options: ResourceOptions| options.hazard_tracking_mode;
     let own = device.new_buffer(16, ResourceOptions::SHARED).expect("there is memory");
     assert_eq!(tracking(own.resource_options()), HazardTrackingMode::Tracked);
@@ -114,7 +114,7 @@ fn defaults_of_tracking_are_resolved() {
 
 #[test]
 fn an_automatic_heap_of_the_summed_sizes_holds_everything() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let options = ResourceOptions::SHARED;
     let image = TextureDescriptor::new_2d(PixelFormat::Rgba8Unorm, 33, 17).with_all_mips();
     let sizes = [
@@ -139,7 +139,7 @@ fn an_automatic_heap_of_the_summed_sizes_holds_everything() {
 
 #[test]
 fn aliasable_memory_is_lost_to_its_next_owner() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let heap = device.new_heap(&HeapDescriptor { size: 512, ..Default::default() }).expect("there is memory");
     let first = heap.new_buffer(512, ResourceOptions::SHARED).expect("there is room");
     first.set_label("first");
@@ -165,7 +165,7 @@ fn aliasable_memory_is_lost_to_its_next_owner() {
 
 #[test]
 fn what_was_bound_before_it_was_lost_is_refused_too() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let heap = device.new_heap(&HeapDescriptor { size: 256, ..Default::default() }).expect("there is memory");
     let first = heap.new_buffer(64, ResourceOptions::SHARED).expect("there is room");
     first.set_label("first");
@@ -188,7 +188,7 @@ fn what_was_bound_before_it_was_lost_is_refused_too() {
 
 #[test]
 fn a_placement_heap_puts_resources_where_it_is_told() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let descriptor = HeapDescriptor { size: 1024, kind: HeapKind::Placement, ..Default::default() };
     let heap = device.new_heap(&descriptor).expect("there is memory");
     let options = ResourceOptions::SHARED;
@@ -206,7 +206,7 @@ fn a_placement_heap_puts_resources_where_it_is_told() {
 
 #[test]
 fn the_cpu_sees_conflicts_through_aliases() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, gate) = (device.new_command_queue(), device.new_event());
     let descriptor = HeapDescriptor { size: 1024, kind: HeapKind::Placement, ..Default::default() };
     let heap = device.new_heap(&descriptor).expect("there is memory");
@@ -231,7 +231,7 @@ fn the_cpu_sees_conflicts_through_aliases() {
 
 #[test]
 fn views_show_parts_of_a_texture() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let descriptor = TextureDescriptor::new_2d_array(PixelFormat::R32Uint, 8, 4, 3).with_mips(2);
     let usage = descriptor.usage | TextureUsage::PIXEL_FORMAT_VIEW;
     let image = device.new_texture(&TextureDescriptor { usage, ..descriptor }).expect("there is memory");
@@ -264,7 +264,7 @@ fn views_show_parts_of_a_texture() {
 
 #[test]
 fn textures_that_make_no_sense_are_refused() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let plain = |width, height| TextureDescriptor::new_2d(PixelFormat::R8Unorm, width, height);
     let kind = ErrorKind::InvalidArgument;
     misuse(device.new_texture(&plain(0, 4)), kind, &["width", "0"]);
@@ -290,7 +290,7 @@ fn textures_that_make_no_sense_are_refused() {
 #[test]
 fn a_seen_signal_frees_what_is_before_it() {
     // Whichever signal of the queue has raised the value: all that its queue was given before has ended.
-    let device = Device::cpu();
+    let device = crate::common::device();
     let event = device.new_shared_event();
     let queue = device.new_command_queue();
     let buffers = [(); 3].map(|()| device.new_buffer(256, ResourceOptions::SHARED.untracked()).unwrap());

@@ -1,13 +1,11 @@
 //! Misuse of the objects: what one call can see is an error of that call, and names both sides.
-use fencepost::{
-    BarrierScope, Device, DispatchType, ErrorKind, ResourceOptions, ResourceUsage, Stages, Visibility,
-};
+use fencepost::{BarrierScope, DispatchType, ErrorKind, ResourceOptions, ResourceUsage, Stages, Visibility};
 
 use crate::common::{misuse, numbers, run, still_works};
 
 #[test]
 fn an_event_operation_inside_a_pass_is_refused() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, event) = (device.new_command_queue(), device.new_event());
     let work = queue.command_buffer();
     let encoder = work.blit_command_encoder().expect("it is open");
@@ -20,7 +18,7 @@ fn an_event_operation_inside_a_pass_is_refused() {
 
 #[test]
 fn a_second_encoder_is_refused_until_the_first_ends() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let work = device.new_command_queue().command_buffer();
     let first = work.compute_command_encoder().expect("it is open");
     misuse(work.blit_command_encoder(), ErrorKind::EncoderOpen, &["compute encoder"]);
@@ -35,7 +33,7 @@ fn a_second_encoder_is_refused_until_the_first_ends() {
 
 #[test]
 fn handlers_come_before_the_commit_and_waits_after_it() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let work = device.new_command_queue().command_buffer();
     misuse(
         work.wait_until_completed(),
@@ -55,7 +53,7 @@ fn handlers_come_before_the_commit_and_waits_after_it() {
 
 #[test]
 fn an_explicit_command_buffer_goes_through_its_phases() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let queue = device.new_explicit_command_queue();
     let (allocator, other) = (device.new_command_allocator(), device.new_command_allocator());
     allocator.set_label("ring 0");
@@ -77,7 +75,7 @@ fn an_explicit_command_buffer_goes_through_its_phases() {
     misuse(work.compute_command_encoder(), kind, &["has ended"]);
     second.begin(&allocator).expect("the allocator is free again");
     second.end().expect("nothing is open");
-    let foreign = Device::cpu().new_command_allocator();
+    let foreign = crate::common::device().new_command_allocator();
     misuse(work.begin(&foreign), ErrorKind::WrongDevice, &["command allocator"]);
     queue
         .commit(&[&work, &second])
@@ -90,7 +88,7 @@ fn an_explicit_command_buffer_goes_through_its_phases() {
 
 #[test]
 fn an_allocator_in_flight_is_not_reset() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, gate) = (device.new_explicit_command_queue(), device.new_shared_event());
     let (allocator, work) = (device.new_command_allocator(), device.new_command_buffer());
     work.begin(&allocator).expect("the allocator is free");
@@ -105,7 +103,7 @@ fn an_allocator_in_flight_is_not_reset() {
 
 #[test]
 fn each_mode_of_queue_refuses_the_operations_of_the_other() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let kind = ErrorKind::WrongQueueMode;
     let (tracked, explicit) = (device.new_command_queue(), device.new_explicit_command_queue());
     let (buffer, event) = (numbers(&device, "data", &[0; 4]), device.new_event());
@@ -145,7 +143,7 @@ fn each_mode_of_queue_refuses_the_operations_of_the_other() {
 
 #[test]
 fn stages_that_an_encoder_cannot_encode_are_refused() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let fence = device.new_fence();
     let kind = ErrorKind::InvalidStages;
     let work = device.new_command_buffer();
@@ -181,7 +179,7 @@ fn stages_that_an_encoder_cannot_encode_are_refused() {
 
 #[test]
 fn a_fence_is_waited_for_before_it_is_updated() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (fence, other) = (device.new_fence(), device.new_fence());
     fence.set_label("levels");
     let work = device.new_command_queue().command_buffer();
@@ -200,7 +198,7 @@ fn a_fence_is_waited_for_before_it_is_updated() {
 
 #[test]
 fn debug_groups_are_popped_where_they_were_pushed() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let work = device.new_command_queue().command_buffer();
     misuse(work.pop_debug_group(), ErrorKind::InvalidArgument, &["command buffer"]);
     work.push_debug_group("outer").expect("it is open");
@@ -215,7 +213,7 @@ fn debug_groups_are_popped_where_they_were_pushed() {
 
 #[test]
 fn a_failed_group_commits_nothing() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let queue = device.new_command_queue();
     let buffer = numbers(&device, "data", &[0; 4]);
     let (good, bad) = (queue.command_buffer(), queue.command_buffer());
@@ -234,7 +232,7 @@ fn a_failed_group_commits_nothing() {
 
 #[test]
 fn uses_without_a_usage_are_refused() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let buffer = device.new_buffer(64, ResourceOptions::SHARED).expect("there is memory");
     let work = device.new_command_queue().command_buffer();
     let mut encoder = work.compute_command_encoder().expect("it is open");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fencepost::{
     BufferLayout, CommandBufferDescriptor, CommandBufferStatus, CommandEncoderErrorState,
-    CommandQueueDescriptor, CommitOptions, Device, DispatchType, ErrorKind, Filter, HeapDescriptor, PassKind,
+    CommandQueueDescriptor, CommitOptions, DispatchType, ErrorKind, Filter, HeapDescriptor, PassKind,
     PixelFormat, Region, ResourceOptions, ResourceUsage, SamplerDescriptor, SharedEventListener, Stages,
     TextureDescriptor, TexturePlace, Visibility,
 };
@@ -14,7 +14,7 @@ use crate::common::{numbers, pipeline, refused, run};
 
 #[test]
 fn a_serial_encoder_runs_dispatches_in_order() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, add) = (device.new_command_queue(), pipeline(&device, "add"));
     let output = device.new_buffer(64, ResourceOptions::SHARED.untracked()).expect("there is memory");
     let work = queue.command_buffer();
@@ -33,7 +33,7 @@ fn a_serial_encoder_runs_dispatches_in_order() {
 
 #[test]
 fn tracking_orders_passes_over_command_buffers() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, copy) = (device.new_command_queue(), pipeline(&device, "copy"));
     let chain: Vec<_> =
         (0..8).map(|index| numbers(&device, "link", &[if index == 0 { 9 } else { 0 }; 64])).collect();
@@ -62,7 +62,7 @@ fn tracking_orders_passes_over_command_buffers() {
 
 #[test]
 fn textures_samplers_and_views_reach_kernels() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let picture =
         device.new_texture(&TextureDescriptor::new_2d(PixelFormat::Rgba8Unorm, 4, 4)).expect("memory");
     let drawing =
@@ -95,7 +95,7 @@ fn textures_samplers_and_views_reach_kernels() {
 
 #[test]
 fn copies_move_rectangles_levels_and_slices() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let descriptor = TextureDescriptor::new_2d_array(PixelFormat::R8Unorm, 4, 4, 2).with_mips(2);
     let (first, second) =
         (device.new_texture(&descriptor).expect("memory"), device.new_texture(&descriptor).expect("memory"));
@@ -133,7 +133,7 @@ fn copies_move_rectangles_levels_and_slices() {
 
 #[test]
 fn an_explicit_queue_orders_what_barriers_order() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, add) = (device.new_explicit_command_queue(), pipeline(&device, "add"));
     let (allocator, work) = (device.new_command_allocator(), device.new_command_buffer());
     let output = numbers(&device, "output", &[0; 16]);
@@ -171,7 +171,7 @@ fn an_explicit_queue_orders_what_barriers_order() {
 
 #[test]
 fn feedback_of_an_empty_group_comes_too() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     for queue in [device.new_command_queue(), device.new_explicit_command_queue()] {
         let (sender, receiver) = mpsc::channel();
         let options = CommitOptions::new().with_feedback_handler(move |feedback| {
@@ -185,7 +185,7 @@ fn feedback_of_an_empty_group_comes_too() {
 
 #[test]
 fn a_command_buffer_is_begun_anew_right_after_its_commit() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, gate) = (device.new_explicit_command_queue(), device.new_shared_event());
     let work = device.new_command_buffer();
     let target = numbers(&device, "target", &[0; 2]);
@@ -208,7 +208,7 @@ fn a_command_buffer_is_begun_anew_right_after_its_commit() {
 
 #[test]
 fn handlers_run_before_the_wait_returns() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let work = device.new_command_queue().command_buffer();
     work.set_label("frame");
     let calls = Arc::new(AtomicU32::new(0));
@@ -233,7 +233,7 @@ fn handlers_run_before_the_wait_returns() {
 
 #[test]
 fn an_enqueued_command_buffer_holds_back_the_next() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let queue = device.new_command_queue();
     let (first, second) = (queue.command_buffer(), queue.command_buffer());
     first.enqueue().expect("it is tracked");
@@ -247,7 +247,7 @@ fn an_enqueued_command_buffer_holds_back_the_next() {
 
 #[test]
 fn what_became_of_each_encoder_is_known() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, copy) = (device.new_command_queue(), pipeline(&device, "copy"));
     let (counts, data) =
         (numbers(&device, "counts", &[0x8000_0000, 1, 1]), numbers(&device, "data", &[0; 4]));
@@ -285,7 +285,7 @@ fn what_became_of_each_encoder_is_known() {
 
 #[test]
 fn a_queue_takes_as_many_command_buffers_as_it_was_told() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let descriptor = CommandQueueDescriptor { max_command_buffer_count: 2, label: "narrow".to_owned() };
     let queue = device.new_command_queue_with_descriptor(&descriptor);
     assert_eq!(queue.label(), "narrow");
@@ -305,7 +305,7 @@ fn a_queue_takes_as_many_command_buffers_as_it_was_told() {
 
 #[test]
 fn shared_events_tell_listeners_and_threads() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, event) = (device.new_command_queue(), device.new_shared_event());
     let listener = SharedEventListener::new();
     let (sender, receiver) = mpsc::channel();
@@ -332,7 +332,7 @@ fn shared_events_tell_listeners_and_threads() {
 
 #[test]
 fn declared_uses_and_heaps_are_tracked() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, copy) = (device.new_command_queue(), pipeline(&device, "copy"));
     let options = ResourceOptions::SHARED.tracked();
     let heap =
@@ -361,7 +361,7 @@ fn declared_uses_and_heaps_are_tracked() {
 
 #[test]
 fn resources_live_as_long_as_work_uses_them() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, gate) = (device.new_command_queue(), device.new_shared_event());
     let target = numbers(&device, "target", &[0; 4]);
     let work = queue.command_buffer_with_unretained_references();

@@ -21,7 +21,7 @@ fn memoryless(device: &Device) -> Texture {
 
 #[test]
 fn only_attachments_are_memoryless() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     misuse(
         device.new_buffer(16, ResourceOptions::MEMORYLESS),
         WRONG,
@@ -47,7 +47,7 @@ fn only_attachments_are_memoryless() {
 
 #[test]
 fn nothing_reaches_a_memoryless_texture_but_a_render_pass() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let texture = memoryless(&device);
     let words = ["texture `depth`", "memoryless", "private"];
     let mut bytes = [0; 64];
@@ -80,7 +80,7 @@ fn nothing_reaches_a_memoryless_texture_but_a_render_pass() {
 
 #[test]
 fn a_resource_tells_where_it_lives() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let written = ResourceOptions { cpu_cache_mode: CpuCacheMode::WriteCombined, ..ResourceOptions::SHARED };
     let descriptor = HeapDescriptor { size: 1 << 16, kind: HeapKind::Placement, options: written.tracked() };
     let heap = device.new_heap(&descriptor).expect("there is memory");
@@ -107,7 +107,7 @@ fn a_resource_tells_where_it_lives() {
 #[test]
 fn what_is_lent_is_out_of_bounds_and_what_is_empty_is_lost() {
     use PurgeableState::{Empty, KeepCurrent, NonVolatile, Volatile};
-    let device = Device::cpu();
+    let device = crate::common::device();
     let queue = device.new_command_queue();
     // Whole pages and what is left of them.
     let length = 3 * 65_536 + 20;
@@ -150,7 +150,7 @@ fn what_is_lent_is_out_of_bounds_and_what_is_empty_is_lost() {
 
 #[test]
 fn what_is_in_use_cannot_be_lent() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let (queue, gate) = (device.new_command_queue(), device.new_event());
     let (source, target) = (numbers(&device, "source", &[5; 4]), numbers(&device, "target", &[0; 4]));
     let work = queue.command_buffer();
@@ -177,7 +177,7 @@ fn what_is_in_use_cannot_be_lent() {
 #[test]
 fn a_heap_is_lent_as_a_whole() {
     use PurgeableState::{Empty, KeepCurrent, NonVolatile, Volatile};
-    let device = Device::cpu();
+    let device = crate::common::device();
     let heap =
         device.new_heap(&HeapDescriptor { size: 4096, ..Default::default() }).expect("there is memory");
     heap.set_label("H");
@@ -209,7 +209,7 @@ fn a_heap_is_lent_as_a_whole() {
 #[test]
 fn lent_content_goes_when_there_is_no_room_and_at_once_where_order_is_adversarial() {
     use PurgeableState::{Empty, KeepCurrent, Volatile};
-    let device = Device::cpu();
+    let device = crate::common::device();
     let [oldest, newest, kept] = [1, 2, 3].map(|number| numbers(&device, "cache", &[number; 4]));
     oldest.set_purgeable_state(Volatile).expect("nobody uses it");
     newest.set_purgeable_state(Volatile).expect("nobody uses it");
@@ -232,7 +232,7 @@ fn lent_content_goes_when_there_is_no_room_and_at_once_where_order_is_adversaria
 
 #[test]
 fn memory_that_others_see_is_not_lent() {
-    let (first, second) = (Device::cpu(), Device::cpu());
+    let (first, second) = (crate::common::device(), crate::common::device());
     let here = numbers(&first, "here", &[1; 64]);
     let there = second.new_buffer_sharing(&here, .., Default::default()).expect("it is reachable");
     for buffer in [&here, &there] {

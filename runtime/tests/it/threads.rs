@@ -38,7 +38,7 @@ const _: () = {
 
 #[test]
 fn threads_record_and_commit_side_by_side() {
-    let device = Device::cpu();
+    let device = crate::common::device();
     let buffers: Vec<_> = (0..4).map(|_| numbers(&device, "own", &[0; 64])).collect();
     let queue = device.new_command_queue();
     std::thread::scope(|scope| {

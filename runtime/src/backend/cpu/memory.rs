@@ -187,7 +187,7 @@ impl Allocation for Memory {
     }
 
     #[cfg(target_os = "linux")]
-    fn shared_memory(&self) -> Option<&SharedMemory> {
+    fn shared_memory(&self) -> Option<&Arc<SharedMemory>> {
         match &self.owner {
             Owner::Allocator => None,
             Owner::Mapping(memory) => Some(memory),

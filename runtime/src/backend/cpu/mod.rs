@@ -34,9 +34,9 @@ use std::sync::Arc;
 use fencepost_core::NodeId;
 use parking_lot::RwLock;
 
-use crate::backend::{Allocation, Backend, Pipeline, Planned};
+use crate::backend::{Allocation, Backend, Image, Pipeline, Planned, Residence};
 use crate::error::DeviceError;
-use crate::record::{LinearLayout, TextureRegion, TextureShape};
+use crate::record::{LinearLayout, TextureBody, TextureRegion, TextureShape};
 use crate::shader::Function;
 use crate::{CpuOptions, Error, Schedule, SizeAndAlign};
 use floor::Floor;
@@ -89,7 +89,7 @@ impl Backend for CpuDevice {
         MAX_BUFFER_LENGTH
     }
 
-    fn allocate(&self, bytes: u64) -> Result<Arc<dyn Allocation>, Error> {
+    fn allocate(&self, bytes: u64, _residence: Residence) -> Result<Arc<dyn Allocation>, Error> {
         Ok(Arc::new(Memory::new(bytes)?))
     }
 
@@ -97,6 +97,10 @@ impl Backend for CpuDevice {
         let any: &dyn Any = &**allocation;
         if any.is::<Memory>() {
             return Ok(Arc::clone(allocation));
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(memory) = allocation.shared_memory() {
+            return self.adopt(memory);
         }
         Err(DeviceError::ForeignMemory { device: self.name() }.into())
     }
@@ -117,9 +121,34 @@ impl Backend for CpuDevice {
         to: &dyn Allocation,
         to_offset: u64,
         length: u64,
-    ) {
+    ) -> Result<(), Error> {
         let stores = Stores::of_total(length);
         job::memory(to).copy_from(to_offset, job::memory(from), from_offset, length, stores);
+        Ok(())
+    }
+
+    fn upload_texture(
+        &self,
+        from: &dyn Allocation,
+        from_offset: u64,
+        texture: &TextureBody,
+        bytes: &[std::ops::Range<u64>],
+    ) -> Result<(), Error> {
+        bytes.iter().try_for_each(|bytes| {
+            let (from_offset, to_offset) = (from_offset + bytes.start, texture.offset + bytes.start);
+            self.copy(from, from_offset, &*texture.allocation, to_offset, bytes.end - bytes.start)
+        })
+    }
+
+    fn share_image(&self, image: Option<&Arc<dyn Image>>) -> Result<Option<Arc<dyn Image>>, Error> {
+        match image {
+            None => Ok(None),
+            Some(_) => Err(DeviceError::ForeignMemory { device: self.name() }.into()),
+        }
+    }
+
+    fn has_unified_memory(&self) -> bool {
+        true
     }
 
     fn read_texture(
@@ -128,8 +157,9 @@ impl Backend for CpuDevice {
         region: &TextureRegion,
         layout: LinearLayout,
         out: &mut [u8],
-    ) {
+    ) -> Result<(), Error> {
         texel::region::read(region, job::memory(memory), layout, out);
+        Ok(())
     }
 
     fn write_texture(
@@ -138,8 +168,9 @@ impl Backend for CpuDevice {
         region: &TextureRegion,
         layout: LinearLayout,
         bytes: &[u8],
-    ) {
+    ) -> Result<(), Error> {
         texel::region::write(region, job::memory(memory), layout, bytes);
+        Ok(())
     }
 
     fn texture_rows(&self, region: &TextureRegion) -> Vec<std::ops::Range<u64>> {

@@ -64,7 +64,7 @@ fn graph(random: &mut Random, nodes: usize) -> Vec<Vec<usize>> {
 /// Nodes `range` of a graph, numbered from 1000 on, all of one part.
 fn planned(graph: &[Vec<usize>], range: std::ops::Range<usize>, log: &Arc<Log>) -> Planned {
     let mut planned = Planned::default();
-    planned.parts.push(Part { recording: None, completion: Arc::clone(log) as _ });
+    planned.parts.push(Part { recording: None, queue: 0, completion: Arc::clone(log) as _ });
     for node in range {
         let first = planned.predecessors.len() as u32;
         planned.predecessors.extend(graph[node].iter().map(|&node| NodeId(1000 + node as u64)));
