@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fencepost_cli::format::{Parsed, SourceMap, parse};
-use fencepost_core::advise::{Remedies, advise_order};
-use fencepost_core::explain::{Explainer, Explanation};
+use fencepost_core::advise::{Mending, Remedies, advise_order};
+use fencepost_core::explain::{Code, Explainer, Explanation};
 use fencepost_core::program::{Locus, Program, ResourceIndex};
 use fencepost_core::validate::{Finding, Kind, Severity, Spot, validate_order};
 use fencepost_core::{Conflict, Order};
@@ -85,9 +85,10 @@ impl Checked {
             severity: finding.severity(),
             labels,
             help: {
-                let fix = remedies
-                    .of_finding(finding)
-                    .map(|fix| format!("Fix: {}\nIn code: {}", explainer.fix(&fix), explainer.calls(&fix)));
+                let fix = self.code(&explainer, remedies, finding);
+                let fix = fix.into_iter().flat_map(|Code { text, metal, calls }| {
+                    [format!("Fix: {text}"), format!("In Metal: {metal}"), format!("In Rust: {calls}")]
+                });
                 order.into_iter().chain([advice]).chain(fix).collect::<Vec<_>>().join("\n")
             },
             source: NamedSource::new(&self.name, Arc::clone(&self.source)),
@@ -115,6 +116,11 @@ impl Checked {
         render(&shown, colour)
     }
 
+    /// What mends a finding, as code.
+    fn code(&self, explainer: &Explainer<'_>, remedies: &Remedies<'_>, finding: &Finding) -> Option<Code> {
+        Mending::of(&self.program, remedies, finding).map(|mending| explainer.code(&mending))
+    }
+
     /// The findings as one object.
     pub(crate) fn json(&self) -> String {
         let explainer = Explainer::of(&self.program);
@@ -123,7 +129,8 @@ impl Checked {
         let mut objects = Vec::new();
         for finding in &self.findings {
             let explanation = explainer.explain(finding);
-            let fix = remedies.of_finding(finding);
+            let code = self.code(&explainer, &remedies, finding);
+            let primitive = remedies.of_finding(finding).and_then(|repair| repair.scope);
             let resource = finding.resource.map(|resource| explainer.resource(resource).to_owned());
             let extent = finding.resource.zip(finding.extent.as_ref());
             let extent = extent.map(|(resource, extent)| explainer.extent(resource, extent));
@@ -132,23 +139,29 @@ impl Checked {
                 Severity::Warning => "warning",
                 Severity::Advice => "advice",
             };
-            objects.push(format!(
-                "{{\"code\": {}, \"severity\": {}, \"first\": {}, \"second\": {}, \"resource\": {}, \
-                 \"extent\": {}, \"detail\": {}, \"message\": {}, \"fix\": {}, \
-                 \"fix_primitive\": {}, \"fix_calls\": {}, \"advice\": {}}}",
-                Json(Some(finding.code().to_owned())),
-                Json(Some(severity.to_owned())),
-                path(finding.first),
-                path(finding.second),
-                Json(resource),
-                Json(extent),
-                Json(detail(finding).map(str::to_owned)),
-                Json(Some(explanation.message())),
-                Json(Some(fix.as_ref().map_or_else(|| explanation.advice.clone(), |fix| explainer.fix(fix)))),
-                Json(fix.as_ref().and_then(|fix| fix.scope).map(|scope| scope.name().to_owned())),
-                Json(fix.as_ref().map(|fix| explainer.calls(fix))),
-                Json(Some(explanation.advice)),
-            ));
+            let fix = code.as_ref().map_or(&explanation.advice, |code| &code.text);
+            let mut properties = vec![
+                ("code", Json(Some(finding.code().to_owned()))),
+                ("severity", Json(Some(severity.to_owned()))),
+                ("first", path(finding.first)),
+                ("second", path(finding.second)),
+                ("resource", Json(resource)),
+                ("extent", Json(extent)),
+                ("detail", Json(detail(finding).map(str::to_owned))),
+                ("message", Json(Some(explanation.message()))),
+                ("fix", Json(Some(fix.clone()))),
+                ("fix_primitive", Json(primitive.map(|scope| scope.name().to_owned()))),
+                ("fix_metal", Json(code.as_ref().map(|code| code.metal.clone()))),
+                ("fix_calls", Json(code.as_ref().map(|code| code.calls.clone()))),
+                ("advice", Json(Some(explanation.advice))),
+            ];
+            if let Kind::TooWide(wide) = &finding.kind {
+                let ends = wide.frees.map(|(first, second)| [first, second].map(Spot::At));
+                let ends = ends.map(|ends| ends.map(|end| explainer.path(end)).join(" "));
+                properties.push(("frees", Json(ends)));
+            }
+            let properties = properties.iter().map(|(name, value)| format!("\"{name}\": {value}"));
+            objects.push(format!("{{{}}}", properties.collect::<Vec<_>>().join(", ")));
         }
         let list =
             if objects.is_empty() { String::new() } else { format!("\n  {}\n", objects.join(",\n  ")) };

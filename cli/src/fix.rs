@@ -1,10 +1,10 @@
-//! `fencepost fix`: the program with the smallest synchronization that mends it.
+//! `fencepost fix`: the program with the smallest synchronization that mends it, and with every comment where it was.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use fencepost_cli::format::print;
+use fencepost_cli::format::{EditError, edit, print};
 use fencepost_core::advise::{fix, fix_and_prune};
 use fencepost_core::explain::Explainer;
 
@@ -43,5 +43,14 @@ fn fixed(checked: &Checked, pruned: bool) -> Result<String, NoProgram> {
     for left in &fixed.left {
         eprintln!("fencepost: {}: not mended: {}", checked.name, explainer.left(left));
     }
-    print(&fixed.program).map_err(|error| told(&error))
+    match edit(&checked.source, &checked.program, &fixed.program, |place| fixed.origin(place)) {
+        Err(EditError::NotInPlace) => {
+            eprintln!(
+                "fencepost: {}: the text cannot be changed in place, so it is written anew, without its comments",
+                checked.name
+            );
+            print(&fixed.program).map_err(|error| told(&error))
+        }
+        text => text.map_err(|error| told(&error)),
+    }
 }

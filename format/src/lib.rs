@@ -1,7 +1,8 @@
 //! Programs as text: reading them with every fault at its place, and writing them in one layout.
 //!
 //! The text is KDL 2 in Metal's words. [`parse`](parse()) makes a [`Program`](fencepost_core::program::Program) of it, or says
-//! everything that keeps it from being one; [`print()`] is the way back, so that what a tool changed can be kept. A program's
+//! everything that keeps it from being one; [`print()`] is the way back, so that what a tool changed can be kept, and [`edit()`]
+//! changes a text as its program was changed, with everything else in it left alone. A program's
 //! values do not know where they stood, so the parser hands out a [`SourceMap`] beside them.
 //!
 //! The parser settles what a text *is*: words, names, numbers, ranges. What a program *does* wrong (a race, a
@@ -33,12 +34,14 @@
 #![forbid(unsafe_code)]
 
 mod document;
+mod edit;
 mod error;
 mod parse;
 mod print;
 mod source_map;
 mod words;
 
+pub use edit::{EditError, edit};
 pub use error::{Fault, FaultKind, ParseError};
 pub use parse::{Parsed, parse};
 pub use print::{PrintError, print};

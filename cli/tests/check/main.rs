@@ -3,15 +3,30 @@
 //! `golden/` holds, for some of the programs in `programs/`, what `check` says of them as text and as data. With
 //! `FENCEPOST_BLESS=1` in the environment the files are written anew; look at the difference before keeping it.
 
-use std::path::{Path, PathBuf};
+#[path = "../common/programs.rs"]
+mod programs;
+
+use std::path::Path;
 use std::process::{Command, Output};
+
+use programs::programs;
 
 /// Programs whose reports are kept.
 const GOLDEN: &[&str] = &[
+    "khronos/draws-on-one-attachment",
+    "khronos/value-too-small",
     "litmus/store-buffering-no-event",
     "misuse/committed-twice",
+    "misuse/empty-stages",
+    "misuse/fence-across-queues",
+    "misuse/never-updated",
+    "misuse/not-aliasable",
+    "misuse/signal-not-increasing",
     "misuse/stage-not-in-encoder",
+    "misuse/use-after-aliasing",
+    "misuse/wrong-device",
     "misuse/wrong-queue-mode",
+    "misuse/wrong-storage-mode",
     "scenarios/byte-ranges-overlap",
     "scenarios/cycle",
     "scenarios/own-future",
@@ -24,12 +39,16 @@ const GOLDEN: &[&str] = &[
     "scenarios/s2-v6-wait-first",
     "scenarios/s2-v7-update-before-wait",
     "scenarios/s2-v8-wrong-stage",
+    "scenarios/s3-consumer-barrier",
     "scenarios/s3-too-late",
     "scenarios/s3-wrong-stage",
     "scenarios/s4-as-published",
+    "scenarios/s5-fragment-within-pass",
     "scenarios/s6-no-event",
     "scenarios/s6-v5-no-signal",
+    "scenarios/s8-never-notified",
     "scenarios/s8-read-too-early",
+    "scenarios/x2-concurrent",
     "scenarios/x4-indirect",
     "scenarios/x6-never-committed",
 ];
@@ -115,8 +134,8 @@ fn a_file_fails_for_a_line_that_does_not_hold_and_for_an_error_that_no_line_name
 
 #[test]
 fn every_program_holds() {
-    let files = programs();
-    let names: Vec<String> = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
+    let names: Vec<String> =
+        programs().into_iter().map(|(file, ..)| file.to_string_lossy().into_owned()).collect();
     let mut arguments = vec!["test"];
     arguments.extend(names.iter().map(String::as_str));
     let output = fencepost(&arguments);
@@ -151,33 +170,13 @@ fn a_fixed_file_is_clean_and_what_stays_is_told() {
     assert_eq!(fixed("Cargo.toml", &[]).0, Some(2));
 }
 
-/// Every file under `programs/`.
-fn programs() -> Vec<PathBuf> {
-    fn add(folder: &Path, files: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).expect("a folder of programs") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                add(&path, files);
-            } else if path.extension().is_some_and(|ending| ending == "kdl") {
-                files.push(path);
-            }
-        }
-    }
-    let mut files = Vec::new();
-    add(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../programs"), &mut files);
-    files.sort();
-    files
-}
-
 #[test]
 fn every_program_can_be_fixed() {
     use fencepost_core::advise::fix;
     use fencepost_core::validate::{Kind, validate};
     let mut mended = 0;
-    for file in programs() {
-        let source = std::fs::read_to_string(&file).expect("a program");
+    for (file, _, program) in programs() {
         let name = file.display().to_string();
-        let program = fencepost_cli::format::parse(&name, &source).expect("a program").program;
         let fixed = fix(&program).expect("the names are there");
         mended += usize::from(!fixed.repairs.is_empty());
         let left = validate(&fixed.program).expect("the names are there");
@@ -192,4 +191,62 @@ fn every_program_can_be_fixed() {
         assert_eq!(again, fixed.program, "{name}");
     }
     assert!(mended >= 50, "{mended} programs were mended");
+}
+
+#[test]
+fn every_finding_ends_with_code_that_mends_it() {
+    use fencepost_core::Order;
+    use fencepost_core::advise::{Mending, Remedies, advise_order};
+    use fencepost_core::explain::Explainer;
+    use fencepost_core::validate::{Finding, Severity, validate, validate_order};
+    let errors = |all: &[Finding]| all.iter().filter(|own| own.severity() == Severity::Error).count();
+    let of_code = |all: &[Finding], code: &str| all.iter().filter(|own| own.code() == code).count();
+    let mut told = std::collections::BTreeMap::<&str, u32>::new();
+    for (file, _, program) in programs() {
+        let order = Order::of(&program).expect("the names are there");
+        if order.items().len() > 60 {
+            continue;
+        }
+        let wrong = validate_order(&program, &order);
+        let advice = advise_order(&program, &order).expect("the names are there");
+        let (remedies, explainer) = (Remedies::of(&program, &order), Explainer::of(&program));
+        for finding in wrong.iter().chain(&advice) {
+            let place = format!("{}: {}", file.display(), explainer.explain(finding).message());
+            let mending =
+                Mending::of(&program, &remedies, finding).unwrap_or_else(|| panic!("no code for {place}"));
+            let code = explainer.code(&mending);
+            for text in [&code.text, &code.metal, &code.calls] {
+                assert!(!text.is_empty() && !text.contains('?') || text.contains(")?;"), "{place}: {text}");
+            }
+            *told.entry(finding.code()).or_default() += 1;
+            let after = validate(&mending.applied(&program)).expect("the names are there");
+            match finding.severity() {
+                Severity::Error => assert!(errors(&after) < errors(&wrong), "{place}: {}", code.text),
+                Severity::Warning => {
+                    assert!(of_code(&after, finding.code()) < of_code(&wrong, finding.code()), "{place}");
+                    assert!(errors(&after) <= errors(&wrong), "{place}: {}", code.text);
+                }
+                // A signal that is redundant goes with the waits for it.
+                Severity::Advice if finding.code() == "redundant" => {}
+                Severity::Advice => assert!(errors(&after) <= errors(&wrong), "{place}: {}", code.text),
+            }
+        }
+    }
+    for code in ["race", "stale", "stuck", "managed", "uninitialized", "misuse", "redundant", "too-wide"] {
+        assert!(told.contains_key(code), "no {code} in {told:?}");
+    }
+}
+
+#[test]
+fn width_that_costs_nothing_is_one_line() {
+    let run = |arguments: &[&str]| text(&fencepost(arguments).stdout);
+    let mended = "programs/guide/thumbnail-mended.kdl";
+    let short = run(&["check", mended]);
+    assert!(short.contains("nothing would overlap that does not now"), "{short}");
+    assert!(!short.contains("help:"), "{short}");
+    assert_eq!(run(&["check", "--all", mended]).matches("too-wide\n").count(), 2);
+    let costly = run(&["check", "programs/scenarios/s3-consumer-barrier.kdl"]);
+    assert!(costly.contains("Then P1.c1 and P3.k3 may"), "{costly}");
+    let data = run(&["check", "--format", "json", mended]);
+    assert_eq!(data.matches("\"frees\": null").count(), 2, "{data}");
 }

@@ -3,6 +3,8 @@
 //! `golden/` holds some of the pictures, graphs and timelines. With `FENCEPOST_BLESS=1` in the environment the files are
 //! written anew; look at the pictures before keeping them.
 
+#[path = "../common/programs.rs"]
+mod programs;
 mod syntax;
 
 use std::path::{Path, PathBuf};
@@ -10,10 +12,10 @@ use std::process::{Command, Output};
 
 use fencepost_core::Order;
 use fencepost_core::draw::{Picture, Theme, dot, json, svg};
-use fencepost_core::program::Program;
 use fencepost_core::timeline::Timeline;
 use fencepost_core::validate::validate_order;
 use fencepost_format::parse;
+use programs::programs;
 
 /// What is kept, by program and format.
 const GOLDEN: &[(&str, &str)] = &[
@@ -98,7 +100,8 @@ fn a_ground_is_chosen_or_left_to_the_reader() {
 #[test]
 fn every_program_is_drawn_with_all_texts_free() {
     let mut count = 0;
-    for (name, program) in programs() {
+    for (file, _, program) in programs() {
+        let name = file.display().to_string();
         let order = Order::of(&program).expect("a program that names what is there");
         let findings = validate_order(&program, &order);
         let timeline = Timeline::of_checked(&program, &order, &findings);
@@ -132,23 +135,6 @@ fn labels_of_any_letters_are_drawn() {
     assert!(drawn.contains("&lt;コピー&gt; &amp; &quot;c\\"), "the whole label is in a title");
     syntax::dot(&dot(&program, &order, &findings, "labels")).expect("well-formed");
     syntax::json(&json(&timeline, "labels")).expect("well-formed");
-}
-
-fn programs() -> Vec<(String, Program)> {
-    let mut all = Vec::new();
-    for folder in std::fs::read_dir(root().join("programs")).expect("programs") {
-        let folder = folder.expect("an entry").path();
-        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
-            let path = entry.expect("an entry").path();
-            if path.extension().is_some_and(|ending| ending == "kdl") {
-                let name = path.display().to_string();
-                let source = std::fs::read_to_string(&path).expect("a program can be read");
-                let program = parse(&name, &source).unwrap_or_else(|fault| panic!("{name}: {fault}")).program;
-                all.push((name, program));
-            }
-        }
-    }
-    all
 }
 
 /// Texts that lie on each other, are crossed by lines or stick out.

@@ -1,6 +1,6 @@
 //! Every file under `programs/`: it reads, prints, reads as the same, has a result, and its order is what it says.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use fencepost_cli::format::{parse, print};
 use fencepost_core::Order;
@@ -9,44 +9,18 @@ use fencepost_core::program::{Expectation, Program};
 
 use crate::races::{is_needed, races, stale};
 
-fn files() -> Vec<PathBuf> {
-    fn add(folder: &Path, files: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                add(&path, files);
-            } else if path.extension().is_some_and(|extension| extension == "kdl") {
-                files.push(path);
-            }
-        }
-    }
-    let mut files = Vec::new();
-    add(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../programs"), &mut files);
-    files.sort();
-    files
-}
-
-/// Every program with the name of its file; that all can be read is a test of its own.
+/// Every program with the name of its file.
 pub(crate) fn programs() -> impl Iterator<Item = (String, Program)> {
-    files().into_iter().filter_map(|path| {
-        let name = path.file_name()?.to_string_lossy().into_owned();
-        let source = std::fs::read_to_string(&path).ok()?;
-        Some((name.clone(), parse(&name, &source).ok()?.program))
-    })
+    let name = |path: PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    crate::programs::programs().into_iter().filter_map(move |(path, _, program)| Some((name(path)?, program)))
 }
 
 /// Runs a check on every program and says all that fails at once.
 fn check_all(check: impl Fn(&Program) -> Result<(), String>) {
+    let files: Vec<(String, Program)> = programs().collect();
     let mut failures = Vec::new();
-    let files = files();
-    for path in &files {
-        let source = std::fs::read_to_string(path).unwrap();
-        let name = path.file_name().unwrap().to_string_lossy();
-        let done = match parse(&name, &source) {
-            Ok(parsed) => check(&parsed.program),
-            Err(error) => Err(error.report(120, false)),
-        };
-        if let Err(failure) = done {
+    for (name, program) in &files {
+        if let Err(failure) = check(program) {
             failures.push(format!("{name}: {failure}"));
         }
     }

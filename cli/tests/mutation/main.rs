@@ -8,18 +8,20 @@ mod judge;
 mod mutants;
 #[path = "../../../core/tests/order/oracle/mod.rs"]
 mod oracle;
+#[path = "../common/programs.rs"]
+mod programs;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use fencepost_core::Order;
 use fencepost_core::advise::redundant;
 use fencepost_core::program::{Expectation, Program};
 use fencepost_core::validate::{Severity, validate_order};
-use fencepost_format::parse;
 
 use judge::{Verdict, judge};
 use mutants::{Kind, Mutant};
+use programs::programs;
 
 /// Pairs of accesses grow as the square: a program with more work items than this is large.
 const LARGE: usize = 60;
@@ -38,25 +40,11 @@ struct Score {
 }
 
 fn clean_programs() -> Vec<(String, Program)> {
-    fn add(folder: &Path, files: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).expect("a folder of programs") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                add(&path, files);
-            } else if path.extension().is_some_and(|ending| ending == "kdl") {
-                files.push(path);
-            }
-        }
-    }
-    let mut files = Vec::new();
-    add(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../programs"), &mut files);
-    files.sort();
-    let read = |path: PathBuf| {
-        let name = path.file_stem()?.to_string_lossy().into_owned();
-        let program = parse(&name, &std::fs::read_to_string(&path).ok()?).ok()?.program;
+    let clean = |(file, _, program): (PathBuf, String, Program)| {
+        let name = file.file_stem()?.to_string_lossy().into_owned();
         program.expectations.contains(&Expectation::Clean).then_some((name, program))
     };
-    files.into_iter().filter_map(read).collect()
+    programs().into_iter().filter_map(clean).collect()
 }
 
 /// What the validator says.

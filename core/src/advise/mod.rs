@@ -15,9 +15,11 @@
 //! | `redundant` | finds what may be taken away |
 //! | `reach` | says which places a primitive reaches |
 //! | `fix` | finds the smallest synchronization that mends |
-//! | `wide` | finds what may be narrower |
+//! | `wide` | finds what may be narrower, and what that would free |
+//! | `mending` | says of any finding what change of the program mends it |
 //! | `scope` | names scopes, and lists what synchronization there is |
 mod fix;
+mod mending;
 mod reach;
 mod redundant;
 mod scope;
@@ -29,6 +31,7 @@ use std::collections::HashSet;
 pub use fix::{
     Fixed, Inserted, Insertion, Left, LeftReason, Remedies, Repair, Where, fix, fix_and_prune, prune,
 };
+pub use mending::{Change, Mending};
 pub use scope::Scope;
 
 use crate::Order;

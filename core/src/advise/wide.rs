@@ -1,19 +1,25 @@
 //! Synchronization of which less would order the same conflicts.
 //!
 //! What is not redundant is narrowed, stage by stage and kind by kind, as long as nothing is lost; all that is found may be narrowed
-//! at once. Then the conflicts that depend on it are looked at: where a primitive of smaller scope would order all of them, that is
+//! at once. Then the conflicts that depend on it are looked at: where one primitive of smaller scope would order all of them, that is
 //! told instead. A wait stands for its signals, of events and of fences.
+//!
+//! Less is not always better. A queue barrier between the only two passes that it reaches orders what a fence would, in
+//! one line instead of three. So each finding says what the width costs: two pieces of work that are held apart and would then
+//! be free to overlap, where there are two such. What takes the place of the wider primitive is put into the program and
+//! played, so neither what is kept nor what is freed is a guess.
 use std::collections::HashSet;
 
-use super::fix::{Problem, Relation};
+use super::fix::{Edits, Inserted, Insertion, Problem, Relation, Where, choose, edits};
+use super::mending::{Change, Mending};
 use super::scope::{Role, Scope, Site};
 use super::weigh::Weighed;
-use crate::Stages;
 use crate::program::{
     BufferItem, Locus, MemoryScope, Pass, PassItem, PassKind, Primitive, Program, QueueMode, UnknownName,
 };
 use crate::validate::conflicts::Conflict;
-use crate::validate::{Finding, Kind, Spot, TooWide};
+use crate::validate::{Finding, Kind, Less, Spot, TooWide};
+use crate::{NodeId, Order, Stages};
 
 /// What is too wide of what is not in `without`.
 ///
@@ -55,13 +61,58 @@ fn smaller_scope(
     fewer.insert(site.locus);
     let loss = weighed.trial(weighed.program, &fewer)?;
     let Some(first) = loss.conflicts.first().filter(|_| !loss.other) else { return Ok(None) };
-    let to = least(problem, &loss.conflicts).filter(|to| to.rank() < site.scope.rank());
-    Ok(to.map(|to| TooWide::Scope {
-        from: site.scope,
-        to,
-        first: first.first.locus,
-        second: first.second.locus,
-    }))
+    let Some(to) = least(problem, &loss.conflicts).filter(|to| to.rank() < site.scope.rank()) else {
+        return Ok(None);
+    };
+    let less = Less::Scope { from: site.scope, to, first: first.first.locus, second: first.second.locus };
+    let additions = choose(problem, &loss.conflicts);
+    if additions.iter().any(|addition| addition.scope().rank() > to.rank()) {
+        return Ok(None);
+    }
+    let mut edits = edits(weighed.program, &additions);
+    let events = edits.events.iter().map(|event| (event.name.clone(), event.shared));
+    let (fences, events) = (edits.fences.clone(), events.collect());
+    let puts = edits.insertions.iter().map(|(_, insertion)| Change::Put(insertion.clone()));
+    let changes = puts.chain([Change::Drop(site.locus)]).collect();
+    edits.without.insert(site.locus);
+    let replaced = replaced(weighed, &edits)?;
+    Ok(replaced.map(|frees| TooWide { less, mending: Box::new(Mending { fences, events, changes }), frees }))
+}
+
+/// Whether every conflict stays well ordered with some edits, and what is freed by them.
+#[allow(clippy::option_option, reason = "the outer says whether it may be done, the inner what it gains")]
+fn replaced(weighed: &Weighed<'_>, edits: &Edits) -> Result<Option<Option<(Locus, Locus)>>, UnknownName> {
+    let (program, moved) = edits.applied(weighed.program);
+    let order = Order::of(&program)?;
+    let to = |locus: Locus| moved.to(locus);
+    let kept = weighed
+        .conflicts
+        .kept
+        .iter()
+        .all(|conflict| conflict.moved(to).is_some_and(|conflict| conflict.is_kept(&order)));
+    Ok((kept && order.stuck().len() <= weighed.order.stuck().len()).then(|| freed(weighed.order, &order, to)))
+}
+
+/// Two pieces of work that are ordered, and not any more in another order, where a place may have moved.
+fn freed(before: &Order, after: &Order, to: impl Fn(Locus) -> Option<Locus>) -> Option<(Locus, Locus)> {
+    let mut number = (None, 0);
+    let both = before.items().iter().filter_map(|item| {
+        number = if number.0 == Some(item.locus) { (number.0, number.1 + 1) } else { (Some(item.locus), 0) };
+        let work = matches!(item.locus, Locus::PassItem { .. } | Locus::Pass { .. });
+        let node = to(item.locus).and_then(|locus| after.nodes(locus).get(number.1).copied());
+        node.filter(|_| work).map(|node| (item.locus, item.node, node))
+    });
+    let work: Vec<(Locus, NodeId, NodeId)> = both.collect();
+    for (place, later) in work.iter().enumerate() {
+        // The nearest first: it shows best what is gained.
+        let loses = |earlier: &&(Locus, NodeId, NodeId)| {
+            before.ordered(earlier.1, later.1) && !after.ordered(earlier.2, later.2)
+        };
+        if let Some(earlier) = work[..place].iter().rev().find(loses) {
+            return Some((earlier.0, later.0));
+        }
+    }
+    None
 }
 
 /// The smallest scope of one primitive that orders these; nothing where they end on the CPU.
@@ -124,7 +175,8 @@ fn narrower(
             let (now, former) = (side.of(&best).flatten(), side.of(&own).flatten());
             if now == former { None } else { now }
         };
-        return Ok(Some(TooWide::Stages { after: told(Side::After), before: told(Side::Before) }));
+        let less = Less::Stages { after: told(Side::After), before: told(Side::Before) };
+        return narrowed(weighed, site, best, less).map(Some);
     }
     let Primitive::MemoryBarrier { scope: MemoryScope::Kinds { .. }, .. } = own else { return Ok(None) };
     for kind in 0..3 {
@@ -132,10 +184,34 @@ fn narrower(
             changed |= trial(less, &mut best)?;
         }
     }
-    Ok(match best {
-        Primitive::MemoryBarrier { scope, .. } if changed => Some(TooWide::Kinds(scope)),
+    match best {
+        Primitive::MemoryBarrier { ref scope, .. } if changed => {
+            let less = Less::Kinds(scope.clone());
+            narrowed(weighed, site, best, less).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A finding about a primitive that becomes another in its place.
+fn narrowed(
+    weighed: &Weighed<'_>,
+    site: &Site,
+    primitive: Primitive,
+    less: Less,
+) -> Result<TooWide, UnknownName> {
+    let mut program = weighed.program.clone();
+    put(&mut program, site.locus, primitive);
+    let frees = freed(weighed.order, &Order::of(&program)?, Some);
+    let item = match site.locus {
+        Locus::PassItem { buffer, pass, item } => {
+            program.pass(buffer, pass).and_then(|pass| pass.items.get(item as usize)).cloned()
+        }
         _ => None,
-    })
+    };
+    let insertion = |item| Insertion { at: Where::Instead(site.locus), item: Inserted::PassItem(item) };
+    let changes = item.map(|item| Change::Put(insertion(item))).into_iter().collect();
+    Ok(TooWide { less, mending: Box::new(Mending { changes, ..Mending::default() }), frees })
 }
 
 /// A memory barrier without one of several kinds of resource.

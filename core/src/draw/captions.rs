@@ -1,37 +1,54 @@
 //! Below the lanes: the findings in words, and what the signs mean.
+use super::badges::{Badge, numbered};
 use super::font;
 use super::grid::{Frame, MARGIN, SMALL};
-use super::picture::{Layer, Painter, Shape, badge, text};
+use super::picture::{Layer, Painter, Shape, text};
 use crate::AccessKind;
-use crate::timeline::{ArrowKind, Effect, Fate};
+use crate::timeline::{Anchor, ArrowKind, Conflict, Effect, Fate};
 use crate::validate::Severity;
 
 impl Painter<'_> {
     /// The findings; where they end.
     pub(super) fn captions(&mut self, top: i32, width: i32) -> i32 {
         let mut y = top;
-        let most = width - 2 * MARGIN - 26;
-        let conflicts = self.timeline.conflicts.len();
-        for (number, conflict) in self.timeline.conflicts.iter().enumerate().take(super::FINDINGS_MOST) {
+        let numbered = numbered(self.timeline);
+        let badge =
+            |(number, own): (usize, &Vec<&Conflict>)| Badge::one(number, own[0].severity == Severity::Error);
+        let badges: Vec<Badge> = numbered.iter().enumerate().map(badge).collect();
+        let left = MARGIN + badges.iter().map(Badge::width).max().unwrap_or(0) + 6;
+        let most = width - MARGIN - left;
+        for (badge, conflicts) in badges.iter().zip(&numbered) {
             let mut shapes = Vec::new();
-            badge(number, MARGIN + 10, y + 9, conflict.severity == Severity::Error, &mut shapes);
-            let lead = conflict.finding.code();
-            let message = format!("{lead}: {}", conflict.message);
+            badge.draw(left - 6 - badge.width(), y + 9, &mut shapes);
+            let message = self.caption(conflicts);
             for line in font::wrapped(&message, CAPTION, most) {
-                shapes.extend(text(&line, MARGIN + 26, y + 13, CAPTION, most, "caption"));
+                shapes.extend(text(&line, left, y + 13, CAPTION, most, "caption"));
                 y += LINE;
             }
             y += 5;
             self.add(Layer::Texts, None, shapes);
         }
-        if conflicts > super::FINDINGS_MOST {
-            let line =
-                format!("and {} more: fencepost check names them all", conflicts - super::FINDINGS_MOST);
-            let shape = text(&line, MARGIN + 26, y + 13, CAPTION, most, "muted");
+        if self.routes.left_out > 0 {
+            let line = format!("Red lines stand for the first {} pairs of places.", super::LINES_MOST);
+            let shape = text(&line, left, y + 13, CAPTION, most, "muted");
             self.add(Layer::Texts, None, shape.into_iter().collect());
             y += LINE + 5;
         }
         y
+    }
+
+    /// What the first of some findings says, and towards which other places the same holds.
+    fn caption(&self, conflicts: &[&Conflict]) -> String {
+        let Some((first, rest)) = conflicts.split_first() else { return String::new() };
+        let message = format!("{}: {}", first.finding.code(), first.message);
+        let name = |conflict: &&&Conflict| match conflict.first? {
+            Anchor::Bar(number) => self.timeline.bars.get(number).map(|bar| bar.path.as_str()),
+            Anchor::Hold(number) => self.timeline.holds.get(number).map(|hold| hold.label.as_str()),
+            Anchor::Mark(number) => self.timeline.marks.get(number).map(|mark| mark.label.as_str()),
+            Anchor::Group(number) => self.timeline.groups.get(number).map(|group| group.label.as_str()),
+        };
+        let names: Vec<&str> = rest.iter().filter_map(|own| name(&own)).collect();
+        if names.is_empty() { message } else { format!("{message} The same with {}.", names.join(", ")) }
     }
 
     /// The signs that the picture uses; where they end.

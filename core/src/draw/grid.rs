@@ -1,4 +1,5 @@
 //! From rows and zones to pixels.
+use super::badges::Badges;
 use super::font;
 use super::place::{Placed, STAGE_LABEL};
 use super::route::Routes;
@@ -58,12 +59,7 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    pub(super) fn of(
-        timeline: &Timeline,
-        placed: &Placed,
-        routes: &Routes,
-        badges: &[(Anchor, Vec<usize>)],
-    ) -> Self {
+    pub(super) fn of(timeline: &Timeline, placed: &Placed, routes: &Routes, badges: &Badges) -> Self {
         let widths = columns(timeline, placed, badges);
         let zone_slots = routes.zone_slots.clone();
         let zone_widths: Vec<i32> = zone_slots.iter().map(|slots| ZONE + *slots as i32 * SLOT).collect();
@@ -75,13 +71,16 @@ impl Grid {
         let left = MARGIN;
         let mut x = left + names.max().unwrap_or(0) + 22;
         let fixed = x + zone_widths.iter().sum::<i32>() + MARGIN;
-        let spare = (LEAST - fixed - widths.iter().sum::<i32>()).max(0) / widths.len().max(1) as i32;
+        // Many findings have many words, which take few lines on a wide page and many on a narrow one.
+        let findings = timeline.conflicts.len().saturating_sub(FINDINGS_FEW) as i32;
+        let least = (LEAST + findings.min(LEAST) * WIDER).min(LEAST_MOST);
+        let spare = (least - fixed - widths.iter().sum::<i32>()).max(0) / widths.len().max(1) as i32;
         let mut zones = Vec::new();
         for (number, zone) in zone_widths.iter().enumerate() {
             zones.push(x);
             x += zone + widths.get(number).map_or(0, |width| width + spare.min(SPARE_MOST));
         }
-        let right = x.max(LEAST - MARGIN);
+        let right = x.max(least - MARGIN);
         let (mut tracks, mut gutters, mut lanes) = (Vec::new(), Vec::new(), Vec::new());
         let mut y = TOP;
         let gutter =
@@ -112,6 +111,11 @@ impl Grid {
     /// Where the column behind a zone begins.
     pub(super) fn zone_end(&self, zone: usize) -> i32 {
         self.zone_start(zone) + self.zone_widths.get(zone).copied().unwrap_or(0)
+    }
+
+    /// Where the picture may be cut in a zone: behind the lines that stand in it, in front of the boxes behind it.
+    pub(super) fn cut(&self, zone: usize) -> i32 {
+        self.zone_end(zone) - EDGE - 2
     }
 
     pub(super) fn slot_x(&self, zone: usize, slot: usize) -> i32 {
@@ -160,12 +164,11 @@ impl Grid {
 }
 
 /// How wide each column must be for what stands in it.
-fn columns(timeline: &Timeline, placed: &Placed, badges: &[(Anchor, Vec<usize>)]) -> Vec<i32> {
+fn columns(timeline: &Timeline, placed: &Placed, badges: &Badges) -> Vec<i32> {
     let mut widths = vec![COLUMN; placed.cuts.len().saturating_sub(1)];
     let mut needs: Vec<(usize, usize, i32)> = Vec::new();
     for (anchor, cell) in &placed.cells {
-        let marked =
-            badges.iter().find(|badge| badge.0 == *anchor).map_or(0, |badge| badge.1.len() as i32 * BADGE);
+        let marked = badges.width(*anchor);
         let need = match anchor {
             Anchor::Bar(number) => timeline.bars.get(*number).map_or(0, |bar| {
                 let label = font::width(&bar.label, LABEL).min(LABEL_MOST) + marked;
@@ -189,8 +192,7 @@ fn columns(timeline: &Timeline, placed: &Placed, badges: &[(Anchor, Vec<usize>)]
     }
     for (number, block) in placed.blocks.iter().enumerate().filter(|block| block.1.header) {
         let Some(group) = timeline.groups.get(number) else { continue };
-        let marked = badges.iter().find(|badge| badge.0 == Anchor::Group(number));
-        let marked = marked.map_or(0, |badge| badge.1.len() as i32 * BADGE);
+        let marked = badges.width(Anchor::Group(number));
         let label = font::width(&group.label, LABEL).min(LABEL_MOST);
         let need = label + font::width(&group.detail, SMALL).min(LABEL_MOST) + 12 + marked;
         needs.push((block.from, block.from + 1, need));
@@ -237,7 +239,6 @@ pub(super) const LABEL: i32 = 12;
 pub(super) const NAME: i32 = 13;
 pub(super) const SMALL: i32 = 10;
 pub(super) const MARGIN: i32 = 14;
-pub(super) const BADGE: i32 = 18;
 pub(super) const CHIP: i32 = 13;
 pub(super) const NAMES_MOST: i32 = 130;
 pub(super) const TOP: i32 = 40;
@@ -253,5 +254,9 @@ const GUTTER: i32 = 8;
 const LANE_PADDING: i32 = 2;
 const LANE_GAP: i32 = 8;
 const LEAST: i32 = 560;
+const LEAST_MOST: i32 = 960;
+/// Findings for which the least width is wide enough, and what each of the others adds to it.
+const FINDINGS_FEW: usize = 5;
+const WIDER: i32 = 40;
 const SPARE_MOST: i32 = 90;
 const _: () = assert!(STAGE_LABEL > SMALL, "the label of a stage stands above its bars");

@@ -7,7 +7,7 @@
 //!
 //! Nothing here opens a font or a file: widths are reckoned for fixed-pitch letters (`font`), places are whole pixels, and
 //! the same program gives the same bytes on every machine. The steps are: rows and tracks (`place`), ways of lines where no text
-//! stands (`route`), pixels (`grid`), shapes (`picture`), and one writer for each format.
+//! stands (`route`), pixels (`grid`), shapes (`picture`), bands of one page's width (`fold`), and one writer for each format.
 //!
 //! ```
 //! use fencepost_core::draw::{Theme, svg};
@@ -25,9 +25,11 @@
 //! assert!(drawn.starts_with("<svg") && drawn.contains("class=\"missing\""));
 //! # Ok::<(), fencepost_core::program::UnknownName>(())
 //! ```
+mod badges;
 mod captions;
 mod dot;
 mod escape;
+mod fold;
 mod font;
 mod grid;
 mod json;
@@ -47,8 +49,9 @@ pub use json::json;
 
 use crate::timeline::Timeline;
 
-/// Findings that have a number, a line and a caption; of the others the picture only says how many there are.
-const FINDINGS_MOST: usize = 12;
+/// Pairs of places with a red line between them. Findings beyond these have numbers at their places and captions: more lines
+/// would hide what they are about.
+const LINES_MOST: usize = 16;
 
 /// A timeline as SVG. `title` is the program's name.
 pub fn svg(timeline: &Timeline, title: &str, theme: Theme) -> String {

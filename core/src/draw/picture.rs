@@ -2,13 +2,13 @@
 //!
 //! Shapes come in layers. Lines lie above boxes and holds and below bars, and run where no text stands, so nothing
 //! that is to be read is crossed.
+use super::badges::Badges;
 use super::font;
-use super::grid::{BADGE, CHIP, Frame, Grid, LABEL, MARGIN, NAME, NAMES_MOST, SMALL, chips};
+use super::grid::{CHIP, Frame, Grid, LABEL, MARGIN, NAME, NAMES_MOST, SMALL, chips};
 use super::place::Placed;
 use super::route::{Line, Port, Routes, Side, Way};
 use crate::AccessKind;
 use crate::timeline::{Anchor, ArrowKind, Effect, Fate, GroupKind, HoldKind, Owner, Timeline};
-use crate::validate::Severity;
 
 /// A picture, ready to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Picture {
     pub fn of(timeline: &Timeline, title: &str) -> Self {
         let placed = Placed::of(timeline);
         let routes = Routes::of(timeline, &placed);
-        let badges = badges(timeline);
+        let badges = Badges::of(timeline);
         let grid = Grid::of(timeline, &placed, &routes, &badges);
         let mut painter = Painter { timeline, placed, routes, grid, badges, layers: Default::default() };
         painter.lanes(title);
@@ -135,7 +135,7 @@ impl Picture {
 }
 
 /// Layers from the lowest to the uppermost.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layer {
     Ground,
     Boxes,
@@ -148,29 +148,10 @@ pub(super) enum Layer {
 pub(super) struct Painter<'a> {
     pub(super) timeline: &'a Timeline,
     placed: Placed,
-    routes: Routes,
+    pub(super) routes: Routes,
     pub(super) grid: Grid,
-    /// Numbers of the findings that each thing has to do with.
-    badges: Vec<(Anchor, Vec<usize>)>,
-    layers: [Vec<Element>; 6],
-}
-
-/// Numbers of the findings of each thing.
-fn badges(timeline: &Timeline) -> Vec<(Anchor, Vec<usize>)> {
-    let mut badges: Vec<(Anchor, Vec<usize>)> = Vec::new();
-    for (number, conflict) in timeline.conflicts.iter().enumerate().take(super::FINDINGS_MOST) {
-        for anchor in [conflict.first, conflict.second].into_iter().flatten() {
-            match badges.iter_mut().find(|badge| badge.0 == anchor) {
-                Some(badge) if badge.1.contains(&number) => {}
-                Some(badge) => badge.1.push(number),
-                None => badges.push((anchor, vec![number])),
-            }
-        }
-    }
-    for badge in &mut badges {
-        badge.1.truncate(BADGES_EACH);
-    }
-    badges
+    badges: Badges,
+    layers: super::fold::Layers,
 }
 
 impl Painter<'_> {
@@ -188,20 +169,12 @@ impl Painter<'_> {
         self.grid.frame(&self.placed, self.timeline, anchor)
     }
 
-    fn numbers(&self, anchor: Anchor) -> Vec<usize> {
-        self.badges.iter().find(|badge| badge.0 == anchor).map_or_else(Vec::new, |badge| badge.1.clone())
-    }
-
-    fn is_error(&self, number: usize) -> bool {
-        self.timeline.conflicts.get(number).is_some_and(|found| found.severity == Severity::Error)
-    }
-
     /// Badges from a right edge leftwards; where they begin.
     fn badge_row(&self, anchor: Anchor, right: i32, middle: i32, shapes: &mut Vec<Shape>) -> i32 {
         let mut x = right;
-        for number in self.numbers(anchor).into_iter().rev() {
-            x -= BADGE;
-            badge(number, x + BADGE / 2, middle, self.is_error(number), shapes);
+        for badge in self.badges.at(anchor).iter().rev() {
+            x -= badge.width();
+            badge.draw(x, middle, shapes);
         }
         x
     }
@@ -270,7 +243,7 @@ impl Painter<'_> {
             else {
                 continue;
             };
-            let alarm = self.numbers(anchor).into_iter().any(|number| self.is_error(number));
+            let alarm = self.badges.at(anchor).iter().any(|badge| badge.is_error);
             let style = match (hold.effect, alarm) {
                 (Effect::Never, _) | (_, true) => "holdnever",
                 (Effect::Holds, _) => "hold",
@@ -329,7 +302,7 @@ impl Painter<'_> {
             let anchor = Anchor::Bar(number);
             let Some(frame) = self.frame(anchor) else { continue };
             let ghost = self.timeline.groups.get(bar.group).is_none_or(|group| group.fate != Fate::Runs);
-            let found = !self.numbers(anchor).is_empty();
+            let found = !self.badges.at(anchor).is_empty();
             let style = if ghost { "ghost" } else { super::style::bar(bar.stage) };
             let mut shapes = vec![Shape::Rectangle { frame, radius: 4, style }];
             if found {
@@ -419,7 +392,7 @@ impl Painter<'_> {
             let style = if runs { "dot" } else { "ghostdot" };
             let mut shapes = vec![Shape::Circle { at: (x, y), radius: 4, style }];
             let before = zone > 0;
-            let badges = self.numbers(anchor).len() as i32 * BADGE;
+            let badges = self.badges.width(anchor);
             let most = frame.width - 4 - badges;
             let label = font::fitted(&mark.label, SMALL, most);
             let used = font::width(&label, SMALL);
@@ -500,9 +473,17 @@ impl Painter<'_> {
         })
     }
 
+    /// Where time may be cut, and how far to the right nothing but lines' ends stands there.
+    fn cuts(&self) -> Vec<(i32, i32)> {
+        let zones = self.placed.cuts.len();
+        (1..zones.saturating_sub(1)).map(|zone| (self.grid.cut(zone), self.grid.clear(zone, zones))).collect()
+    }
+
     fn finish(mut self, title: &str) -> Picture {
-        let width = self.grid.right + MARGIN;
-        let bottom = self.captions(self.grid.bottom + 4, width);
+        let cuts = self.cuts();
+        let folded = super::fold::fold(&mut self.layers, &self.grid, &cuts);
+        let width = folded.right + MARGIN;
+        let bottom = self.captions(folded.bottom + 4, width);
         let height = self.legend(bottom, width) + 6;
         let frame = Frame { x: 0, y: 0, width, height };
         let ground =
@@ -528,14 +509,6 @@ pub(super) fn text(
     }
     let frame = Frame { x, y: baseline - size * 8 / 10, width: font::width(&text, size), height: size };
     Some(Shape::Text { frame, size, text, style })
-}
-
-pub(super) fn badge(number: usize, x: i32, y: i32, error: bool, shapes: &mut Vec<Shape>) {
-    let style = if error { "badge" } else { "badgewarning" };
-    shapes.push(Shape::Circle { at: (x, y), radius: 8, style });
-    let label = (number + 1).to_string();
-    let width = font::width(&label, SMALL);
-    shapes.extend(text(&label, x - width / 2, y + 4, SMALL, width, "badgelabel"));
 }
 
 /// A small triangle at the end of a line.
@@ -569,5 +542,3 @@ const fn wall(kind: HoldKind) -> &'static str {
         _ => "wall",
     }
 }
-
-const BADGES_EACH: usize = 3;

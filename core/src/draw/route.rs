@@ -57,6 +57,8 @@ pub(super) struct Routes {
     gutters: BTreeMap<(usize, Net), usize>,
     pub(super) zone_slots: Vec<usize>,
     pub(super) gutter_slots: Vec<usize>,
+    /// Pairs of places in conflict that have no line.
+    pub(super) left_out: usize,
 }
 
 type Net = (Anchor, Line);
@@ -69,10 +71,19 @@ impl Routes {
         for arrow in &timeline.arrows {
             routes.ways.extend(order(timeline, placed, arrow));
         }
-        for (number, conflict) in timeline.conflicts.iter().enumerate().take(super::FINDINGS_MOST) {
-            if let (Some(first), Some(second)) = (conflict.first, conflict.second) {
-                routes.ways.extend(missing(placed, number, first, second));
+        // One line for two places, however much is found between them.
+        let mut pairs: Vec<(Anchor, Anchor)> = Vec::new();
+        for (number, conflict) in timeline.conflicts.iter().enumerate() {
+            let (Some(first), Some(second)) = (conflict.first, conflict.second) else { continue };
+            if pairs.contains(&(first, second)) {
+                continue;
             }
+            if pairs.len() < super::LINES_MOST {
+                routes.ways.extend(missing(placed, number, first, second));
+            } else {
+                routes.left_out += 1;
+            }
+            pairs.push((first, second));
         }
         routes.find_slots(timeline, placed);
         routes

@@ -1,7 +1,7 @@
 //! Redundant and too wide synchronization in words.
 use super::{Explainer, Explanation, words};
 use crate::program::{BufferItem, EventOperationKind, Locus, MemoryScope, PassItem, Step, Work};
-use crate::validate::{Finding, Redundant, Spot, TooWide};
+use crate::validate::{Finding, Less, Redundant, Spot, TooWide};
 
 impl Explainer<'_> {
     pub(super) fn redundant(&self, finding: &Finding, redundant: &Redundant) -> Explanation {
@@ -33,8 +33,14 @@ impl Explainer<'_> {
     pub(super) fn too_wide(&self, finding: &Finding, wide: &TooWide) -> Explanation {
         let site = self.second(finding);
         let name = self.synchronization(finding);
-        match wide {
-            TooWide::Stages { after, before } => {
+        let free = match wide.frees {
+            Some((first, second)) => {
+                format!(" Then {} and {} may overlap.", self.at(first), self.at(second))
+            }
+            None => " Nothing would overlap that does not now.".to_owned(),
+        };
+        let mut explanation = match &wide.less {
+            Less::Stages { after, before } => {
                 let after = after.map(|stages| format!("waits for {}", words::stages(stages)));
                 let before = before.map(|stages| format!("holds {}", words::stages(stages)));
                 let both: Vec<String> = after.into_iter().chain(before).collect();
@@ -44,12 +50,12 @@ impl Explainer<'_> {
                     advice: format!("Narrow the stages of {site}."),
                 }
             }
-            TooWide::Kinds(scope) => Explanation {
+            Less::Kinds(scope) => Explanation {
                 what: format!("{name} shows more than the conflicts that it orders need."),
                 order: Some(format!("They are ordered as well with {}.", self.memory_scope(scope))),
                 advice: format!("Narrow {site} to {}.", self.memory_scope(scope)),
             },
-            TooWide::Scope { to, first, second, .. } => Explanation {
+            Less::Scope { to, first, second, .. } => Explanation {
                 what: format!("{name} reaches further than the conflicts that it orders."),
                 order: Some(format!(
                     "All that depends on it is between {} and {}, which {} would order.",
@@ -59,7 +65,9 @@ impl Explainer<'_> {
                 )),
                 advice: format!("Use {} instead of {site}.", words::article(to.name())),
             },
-        }
+        };
+        explanation.order = explanation.order.map(|order| order + &free);
+        explanation
     }
 
     /// `P.b1 (barrier within the pass)`, with what the place is.

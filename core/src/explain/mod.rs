@@ -1,13 +1,16 @@
 //! What findings mean, in words: the only home of English.
 //!
 //! An explanation is one sentence of what happens with both places, one of which order there is and which is missing,
-//! and one of advice. Places and parts are written as in the text form of programs, so that they can be found there.
+//! and one of advice; then the fix as [`Code`]. Places and parts are written as in the text form of programs, so that they can be found there.
 //! The words may change; the codes and properties of [`validate`](crate::validate) do not.
 mod advice;
 mod clash;
+mod code;
 mod misuse;
 mod repair;
 mod words;
+
+pub use code::Code;
 
 use std::collections::HashMap;
 

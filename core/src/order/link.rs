@@ -6,7 +6,7 @@
 use crate::{BarrierScope, NodeId, Site, Visibility};
 
 /// What made an edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Primitive {
     /// A barrier within a pass.
     IntraPassBarrier,

@@ -3,7 +3,7 @@
 //! The clocks say *that* two nodes are ordered; a chain of edges says why. It is found backwards from the later node,
 //! breadth first, through nothing but nodes that the earlier one is before, so it is a shortest chain and the search
 //! ends. Gates that only collect are left out.
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::clock::Clocks;
 use super::link::Link;
@@ -65,5 +65,27 @@ impl Clocks {
             node = to;
         }
         Some(hops)
+    }
+
+    /// Every primitive on any chain from `first` to `second`, by its place: unlike a shortest chain, they are the same however
+    /// many gates the graph has, since what is left out of a graph is only what others in it imply.
+    pub(crate) fn between(&self, first: NodeId, second: NodeId) -> Vec<Link> {
+        let mut links: Vec<Link> = Vec::new();
+        let mut seen = HashSet::from([second]);
+        let mut open = vec![second];
+        while let Some(node) = open.pop() {
+            let Some(record) = self.record(node).filter(|_| node != first) else { continue };
+            for edge in &record.edges {
+                if edge.node == first || self.ordered(first, edge.node) {
+                    links.extend(edge.link());
+                    if seen.insert(edge.node) {
+                        open.push(edge.node);
+                    }
+                }
+            }
+        }
+        links.sort_unstable_by_key(|link| (link.site, link.primitive));
+        links.dedup();
+        links
     }
 }

@@ -524,6 +524,20 @@ pub enum Primitive {
     },
 }
 
+impl Primitive {
+    /// The stages that it names: of what it waits for, and of what it holds.
+    pub(crate) fn stages_mut(&mut self) -> [Option<&mut Stages>; 2] {
+        match self {
+            Self::Barrier { after, before, .. }
+            | Self::ConsumerBarrier { after_queue: after, before, .. }
+            | Self::ProducerBarrier { after, before_queue: before, .. } => [Some(after), Some(before)],
+            Self::MemoryBarrier { after, before, .. } => [after.as_mut(), before.as_mut()],
+            Self::UpdateFence { after, .. } => [after.as_mut(), None],
+            Self::WaitForFence { before, .. } => [None, before.as_mut()],
+        }
+    }
+}
+
 /// What a Metal 3 memory barrier makes visible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MemoryScope {

@@ -1,5 +1,5 @@
 //! What a validator finds, as data.
-use crate::advise::Scope;
+use crate::advise::{Mending, Scope};
 use crate::program::{CommandBufferIndex, FenceIndex, Locus, MemoryScope, ResourceIndex};
 use crate::{AccessKind, Conflict, Extent, Stage, Stages};
 
@@ -361,9 +361,21 @@ pub enum Redundant {
 }
 
 /// What would do instead of a wider synchronization.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TooWide {
+    /// What is less of it.
+    pub less: Less,
+    /// What takes its place.
+    pub mending: Box<Mending>,
+    /// Two places that are ordered, and would not be any more: what the width costs. Nothing where all that is ordered stays
+    /// so, and the width is a matter of taste.
+    pub frees: Option<(Locus, Locus)>,
+}
+
+/// In what a synchronization may be less.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum TooWide {
+pub enum Less {
     /// These stages, where the primitive names stages on that side.
     Stages {
         /// Of what it waits for.

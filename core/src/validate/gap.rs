@@ -6,10 +6,10 @@
 use super::finding::Gap;
 use super::walk::{Mark, Scene};
 use crate::program::{
-    CommandBufferIndex, FenceIndex, Locus, Pass, PassItem, Placement, Primitive, Program, QueueMode,
-    TrackingMode,
+    CommandBufferIndex, FenceIndex, Locus, MemoryScope, Pass, PassItem, Placement, Primitive, Program,
+    QueueMode, Shape, TrackingMode,
 };
-use crate::{Primitive as Made, Stage, Stages};
+use crate::{Stage, Stages};
 
 /// A mark's place in a pass. Items are counted with the attachments' own item where the pass has one.
 struct Stand<'a> {
@@ -59,33 +59,82 @@ pub(super) fn of_race(scene: &Scene<'_>, earlier: &Mark, later: &Mark) -> Gap {
     }
 }
 
-/// The primitive that ordered the two without visibility.
+/// A primitive that orders the two without making what the first did visible: of all that are on any way from one to the other,
+/// one that stands in a pass of the two and orders them by itself, else the first by its place. So the answer is the program's,
+/// and not that of one of several ways that are as short.
 pub(super) fn of_stale(scene: &Scene<'_>, earlier: &Mark, later: &Mark) -> Gap {
-    let hops = scene.known.why(earlier.point, later.node()).unwrap_or_default();
-    for hop in &hops {
-        let Some(locus) = scene.known.locus(hop.link.site) else { continue };
-        match hop.link.primitive {
-            Made::MemoryBarrier => return Gap::OtherResources(locus),
-            Made::IntraPassBarrier | Made::ConsumerBarrier | Made::ProducerBarrier
-                if hides(scene.program, locus) =>
-            {
-                return Gap::ExecutionOnly(locus);
+    let program = scene.program;
+    let links = scene.known.between(earlier.point, later.node());
+    let places = links.iter().filter_map(|link| scene.known.locus(link.site));
+    let ends = stand(program, earlier).zip(stand(program, later));
+    let nearness = |locus: Locus| match &ends {
+        Some((first, second)) => u8::from(!orders_both(program, locus, first, second)),
+        None => 1,
+    };
+    let hidden = places.filter_map(|locus| {
+        let primitive = primitive_at(program, locus)?;
+        let gap = match primitive {
+            Primitive::MemoryBarrier { scope, .. } if !shows(program, scope, [earlier, later]) => {
+                Gap::OtherResources(locus)
             }
-            _ => {}
-        }
-    }
-    Gap::Nothing
+            Primitive::Barrier { visibility, .. }
+            | Primitive::ConsumerBarrier { visibility, .. }
+            | Primitive::ProducerBarrier { visibility, .. }
+                if visibility.is_empty() =>
+            {
+                Gap::ExecutionOnly(locus)
+            }
+            _ => return None,
+        };
+        Some(((nearness(locus), locus), gap))
+    });
+    hidden.min_by_key(|(rank, _)| *rank).map_or(Gap::Nothing, |(_, gap)| gap)
 }
 
-fn hides(program: &Program, locus: Locus) -> bool {
-    let Locus::PassItem { buffer, pass, item } = locus else { return false };
-    let item = program.pass(buffer, pass).and_then(|pass| pass.items.get(item as usize));
-    let Some(PassItem::Synchronization(synchronization)) = item else { return false };
-    match synchronization.primitive {
-        Primitive::Barrier { visibility, .. }
-        | Primitive::ConsumerBarrier { visibility, .. }
-        | Primitive::ProducerBarrier { visibility, .. } => visibility.is_empty(),
-        _ => false,
+fn primitive_at(program: &Program, locus: Locus) -> Option<&Primitive> {
+    let Locus::PassItem { buffer, pass, item } = locus else { return None };
+    match program.pass(buffer, pass)?.items.get(item as usize)? {
+        PassItem::Synchronization(own) => Some(&own.primitive),
+        _ => None,
+    }
+}
+
+/// Whether a memory barrier shows what both touch.
+fn shows(program: &Program, scope: &MemoryScope, marks: [&Mark; 2]) -> bool {
+    marks.into_iter().all(|mark| match scope {
+        MemoryScope::Resources(named) => named.contains(&mark.resource),
+        MemoryScope::Kinds { buffers, textures, render_targets } => {
+            match program.resource(mark.resource).shape {
+                Shape::Buffer { .. } => *buffers,
+                Shape::Texture { .. } => *textures || *render_targets,
+            }
+        }
+    })
+}
+
+/// Whether a primitive in a pass of two commands orders them by itself, as far as stages say.
+fn orders_both(program: &Program, locus: Locus, first: &Stand<'_>, second: &Stand<'_>) -> bool {
+    let (Some(primitive), Locus::PassItem { buffer, pass, .. }) = (primitive_at(program, locus), locus)
+    else {
+        return false;
+    };
+    let in_pass = |stand: &Stand<'_>| (stand.buffer, stand.pass) == (buffer, pass);
+    let lacks = |after, before| lacking(after, before, first.stage, second.stage, locus).is_some();
+    match *primitive {
+        Primitive::Barrier { after, before, .. } => {
+            in_pass(first) && in_pass(second) && !lacks(after, before)
+        }
+        Primitive::MemoryBarrier { after, before, .. } => {
+            let (after, before) = (after.unwrap_or(Stages::EVERY), before.unwrap_or(Stages::EVERY));
+            in_pass(first) && in_pass(second) && !lacks(after, before)
+        }
+        Primitive::ConsumerBarrier { after_queue, before, .. } => {
+            in_pass(second) && !in_pass(first) && !lacks(after_queue, before)
+        }
+        Primitive::ProducerBarrier { after, before_queue, .. } => {
+            in_pass(first) && !in_pass(second) && !lacks(after, before_queue)
+        }
+        Primitive::UpdateFence { .. } | Primitive::WaitForFence { .. } => false,
     }
 }
 

@@ -42,7 +42,7 @@ mod walk;
 
 pub use expect::{Holding, Verdict, hold};
 pub use finding::{
-    Clash, Finding, Gap, Kind, Managed, Misuse, Redundant, Severity, Spot, Stuck, StuckReason, TooWide,
+    Clash, Finding, Gap, Kind, Less, Managed, Misuse, Redundant, Severity, Spot, Stuck, StuckReason, TooWide,
     Touch, Uninitialized,
 };
 

@@ -77,3 +77,66 @@ fn cases() -> u32 {
     // Programs of up to a hundred commands: a few are enough for a change, a night looks at more.
     std::env::var("FENCEPOST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(160)
 }
+
+/// So many dispatches on one buffer, two to a pass; each waits for the one before, or nothing waits for anything.
+fn chain(commands: u32, ordered: bool) -> Program {
+    use fencepost_core::Stages;
+    use fencepost_core::program::QueueMode;
+    let mut program = Program::builder();
+    let queue = program.queue("q", QueueMode::Explicit);
+    let [a, b] = ["A", "B"].map(|name| program.buffer(name, 64));
+    let buffer = program.command_buffer("cb", queue, |items| {
+        for pass in 0..commands.div_ceil(2) {
+            items.compute(&format!("P{pass}"), |own| {
+                for number in 2 * pass..(2 * pass + 2).min(commands) {
+                    if ordered && number % 2 == 0 {
+                        own.consumer_barrier(Stages::DISPATCH, Stages::DISPATCH);
+                    } else if ordered {
+                        own.barrier(Stages::DISPATCH, Stages::DISPATCH);
+                    }
+                    own.dispatch(&format!("k{number}"), [a], [b]);
+                }
+            });
+        }
+    });
+    program.steps().commit([buffer]);
+    program.build()
+}
+
+#[test]
+fn long_pictures_are_as_wide_as_a_page() {
+    for commands in [4, 12, 30, 60] {
+        for ordered in [true, false] {
+            let timeline = Timeline::of(&chain(commands, ordered)).expect("names are there");
+            let picture = Picture::of(&timeline, "a chain");
+            assert!(picture.width <= 1300, "{commands} commands are {} wide", picture.width);
+            nothing_covers_a_text(&picture);
+            for number in 0..commands {
+                let label = format!("k{number}");
+                assert_eq!(picture.texts().filter(|(text, _)| *text == label).count(), 1, "{label}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_finding_has_a_number_at_both_of_its_places() {
+    let timeline = Timeline::of(&chain(30, false)).expect("names are there");
+    assert!(timeline.conflicts.len() > 100, "{} findings", timeline.conflicts.len());
+    let picture = Picture::of(&timeline, "races");
+    let (mut numbers, mut captions) = (Vec::new(), 0);
+    for (text, _) in picture.texts() {
+        captions += u32::from(text.starts_with("race: "));
+        let ends: Vec<u32> = text.split('-').filter_map(|end| end.parse().ok()).collect();
+        match ends.as_slice() {
+            [only] => numbers.extend([*only]),
+            [first, last] => numbers.extend(*first..=*last),
+            _ => {}
+        }
+    }
+    assert!(captions > 20, "{captions} captions");
+    for number in 1..=captions {
+        // At two places at least, and in front of its caption.
+        assert!(numbers.iter().filter(|own| **own == number).count() >= 3, "{number} of {captions}");
+    }
+}

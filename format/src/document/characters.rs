@@ -1,12 +1,12 @@
 //! The classes of characters that KDL 2 distinguishes.
 
 /// Ends a line. A carriage return with a line feed behind it counts as one; the reader sees to that.
-pub(super) const fn is_newline(character: char) -> bool {
+pub(in super::super) const fn is_newline(character: char) -> bool {
     matches!(character, '\n' | '\r' | '\u{85}' | '\u{b}' | '\u{c}' | '\u{2028}' | '\u{2029}')
 }
 
 /// Separates without ending a line.
-pub(super) const fn is_space(character: char) -> bool {
+pub(in super::super) const fn is_space(character: char) -> bool {
     matches!(
         character,
         '\t' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'

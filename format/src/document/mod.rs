@@ -15,8 +15,8 @@ use std::borrow::Cow;
 
 use miette::SourceSpan;
 
-pub(super) use characters::is_plain;
-pub(super) use reader::read;
+pub(super) use characters::{is_newline, is_plain, is_space};
+pub(super) use reader::{comments, read};
 
 /// A node with all that belongs to it.
 #[derive(Clone, Debug)]
@@ -29,6 +29,12 @@ pub(super) struct Node<'a> {
     pub(super) children: Option<Vec<Self>>,
     /// Name and entries, without children.
     pub(super) span: SourceSpan,
+    /// The block, braces included.
+    pub(super) block: Option<core::ops::Range<usize>>,
+    /// Behind all that belongs to it, in front of spaces and of what ends it.
+    pub(super) end: usize,
+    /// Behind the semicolon that ends it; at the comment, the line end or the brace that does.
+    pub(super) next: usize,
 }
 
 /// A string and its place, quotes included.

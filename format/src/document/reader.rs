@@ -17,10 +17,20 @@ const FAULTS: usize = 50;
 
 /// Reads a document as far as it can be read.
 pub(in super::super) fn read(source: &str) -> (Vec<Node<'_>>, Vec<SyntaxFault>) {
-    let mut reader = Reader { source, at: 0, faults: Vec::new(), stopped: false };
-    reader.take("\u{feff}");
     let mut nodes = Vec::new();
-    reader.nodes(&mut nodes, 0);
+    let faults = document(source, &mut nodes).faults;
+    (nodes, faults)
+}
+
+/// The places of all comments of a document, in their order; of one within another, the outer.
+pub(in super::super) fn comments(source: &str) -> Vec<core::ops::Range<usize>> {
+    document(source, &mut Vec::new()).comments
+}
+
+fn document<'a>(source: &'a str, nodes: &mut Vec<Node<'a>>) -> Reader<'a> {
+    let mut reader = Reader { source, at: 0, faults: Vec::new(), comments: Vec::new(), stopped: false };
+    reader.take("\u{feff}");
+    reader.nodes(nodes, 0);
     while reader.at < source.len() && !reader.is_hopeless() {
         let brace = reader.at..reader.at + 1;
         reader.at += 1;
@@ -30,15 +40,24 @@ pub(in super::super) fn read(source: &str) -> (Vec<Node<'_>>, Vec<SyntaxFault>) 
             "no block is open here",
             "take the brace out, or look for the node whose `{` is missing",
         );
-        reader.nodes(&mut nodes, 0);
+        reader.nodes(nodes, 0);
     }
-    (nodes, reader.faults)
+    // What is read twice, as a string that may be a property's name, has its comments twice.
+    reader.comments.sort_by_key(|comment| (comment.start, core::cmp::Reverse(comment.end)));
+    let mut end = 0;
+    reader.comments.retain(|comment| {
+        let is_new = comment.start >= end;
+        end = end.max(comment.end);
+        is_new
+    });
+    reader
 }
 
 pub(super) struct Reader<'a> {
     pub(super) source: &'a str,
     pub(super) at: usize,
     faults: Vec<SyntaxFault>,
+    comments: Vec<core::ops::Range<usize>>,
     stopped: bool,
 }
 
@@ -149,8 +168,9 @@ impl<'a> Reader<'a> {
             ));
         };
         let name = Text { value: name, span: self.span_from(name_at) };
+        let (span, end) = (self.span_from(start), self.at);
         let mut node =
-            Node { name, annotation, entries: Vec::new(), children: None, span: self.span_from(start) };
+            Node { name, annotation, entries: Vec::new(), children: None, span, block: None, end, next: end };
         loop {
             let spaced = self.node_space()?;
             let skipped = self.take("/-");
@@ -162,15 +182,19 @@ impl<'a> Reader<'a> {
                 Some(character) if is_newline(character) && !skipped => break,
                 Some('/') if self.rest().starts_with("//") && !skipped => break,
                 Some('{') => {
+                    let open = self.at;
                     let children = self.children(depth)?;
+                    node.end = self.at;
                     if !skipped {
                         node.children = Some(children);
-                        return self.end_of_node(depth).map(|()| node);
+                        node.block = Some(open..self.at);
+                        break;
                     }
                 }
                 _ if node.children.is_some() || !(spaced || skipped) => return Err(self.misplaced_entry()),
                 _ => {
                     let entry = self.entry()?;
+                    node.end = self.at;
                     if !skipped {
                         node.entries.push(entry);
                         node.span = self.span_from(start);
@@ -178,7 +202,9 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        self.end_of_node(depth).map(|()| node)
+        self.end_of_node(depth, &mut node.end)?;
+        node.next = self.at;
+        Ok(node)
     }
 
     fn misplaced_entry(&mut self) -> Broken {
@@ -191,7 +217,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What may follow the block of a node: skipped blocks, then the end of the node.
-    fn end_of_node(&mut self, depth: usize) -> Read<()> {
+    fn end_of_node(&mut self, depth: usize, end: &mut usize) -> Read<()> {
         loop {
             self.node_space()?;
             if !self.take("/-") {
@@ -199,6 +225,7 @@ impl<'a> Reader<'a> {
             }
             self.line_space()?;
             self.children(depth)?;
+            *end = self.at;
         }
         match self.peek() {
             None | Some('}') => Ok(()),
@@ -433,6 +460,7 @@ impl<'a> Reader<'a> {
     fn line_comment(&mut self) -> Read<()> {
         let start = self.at;
         let comment = self.take_while(|character| !is_newline(character));
+        self.comments.push(start..self.at);
         self.allowed(start, comment)
     }
 
@@ -445,6 +473,7 @@ impl<'a> Reader<'a> {
             } else if self.take("*/") {
                 depth -= 1;
                 if depth == 0 {
+                    self.comments.push(start..self.at);
                     return self.allowed(start, &self.source[start..self.at]);
                 }
             } else if let Some(character) = self.peek() {

@@ -22,6 +22,7 @@ use super::source_map::SourceMap;
 use command_buffers::Labels;
 use fields::{Faults, suggestion};
 use names::{Kind, Named, Names};
+pub(super) use steps::STEPS;
 
 /// A text's program, and where its parts stand in the text.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,8 +69,8 @@ struct Parser<'n> {
     faults: Faults,
 }
 
-/// Every node that may stand at the top level.
-const TOP_LEVEL: &[&str] = &[
+/// What may stand at the top level besides steps.
+const DECLARATIONS: &[&str] = &[
     "device",
     "queue",
     "heap",
@@ -80,19 +81,6 @@ const TOP_LEVEL: &[&str] = &[
     "shared-event",
     "command-buffer",
     "expect",
-    "write",
-    "did-modify",
-    "commit",
-    "signal-event",
-    "wait-for-event",
-    "enqueue",
-    "wait-until-completed",
-    "set-signaled-value",
-    "wait-until-signaled",
-    "notify",
-    "read",
-    "make-aliasable",
-    "thread",
 ];
 
 impl<'n> Parser<'n> {
@@ -127,7 +115,7 @@ impl<'n> Parser<'n> {
                 "event" | "shared-event" => self.event(node),
                 "command-buffer" => self.command_buffer(node),
                 "expect" => {}
-                _ => steps.extend(self.step(node, "at the top level", TOP_LEVEL)),
+                _ => steps.extend(self.step(node, "at the top level", DECLARATIONS)),
             }
         }
         self.program.steps = steps;
@@ -169,7 +157,7 @@ fn elsewhere(node: &str) -> Option<&'static str> {
         }
         "clean" | "race" | "ordered" | "unordered" | "redundant" | "needed" | "stuck" | "misuse"
         | "stale" | "managed" | "fix" => "in an `expect` block",
-        _ if TOP_LEVEL.contains(&node) => "at the top level",
+        _ if DECLARATIONS.contains(&node) || STEPS.contains(&node) => "at the top level",
         _ => return None,
     })
 }

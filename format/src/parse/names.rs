@@ -7,8 +7,8 @@ use miette::SourceSpan;
 use super::super::document::{Node, Value};
 use super::super::error::{Fault, FaultKind};
 use super::super::words::nearest;
-use super::TOP_LEVEL;
 use super::fields::Faults;
+use super::{DECLARATIONS, STEPS};
 
 /// The kinds of named things. Names of different kinds do not clash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,14 +97,15 @@ impl<'n> Names<'n> {
     /// Notes all declarations of a document before it is read.
     pub(super) fn of(nodes: &'n [Node<'_>]) -> Self {
         let mut names = Self::default();
+        let known = || DECLARATIONS.iter().chain(STEPS).copied();
         for node in nodes {
             let Some(entry) = node.entries.iter().find(|entry| entry.name.is_none()) else { continue };
             let Value::String(text) = &entry.value else { continue };
             let word = &*node.name.value;
             if let Some(kind) = Kind::declared_by(word) {
                 names.all.entry((kind, &**text)).or_insert(entry.value_span);
-            } else if !TOP_LEVEL.contains(&word)
-                && nearest(word, TOP_LEVEL.iter().copied()).and_then(Kind::declared_by).is_some()
+            } else if !known().any(|own| own == word)
+                && nearest(word, known()).and_then(Kind::declared_by).is_some()
             {
                 names.misspelt.insert(text);
             }

@@ -8,8 +8,8 @@ use super::Parser;
 use super::fields::{Fields, integer, text};
 use super::names::Kind;
 
-/// What may stand in the block of a thread or of a notification.
-const STEPS: &[&str] = &[
+/// Every step: what may stand in the block of a thread or of a notification, and at the top level behind declarations.
+pub(in super::super) const STEPS: &[&str] = &[
     "write",
     "did-modify",
     "commit",
@@ -26,11 +26,11 @@ const STEPS: &[&str] = &[
 ];
 
 impl<'n> Parser<'n> {
-    /// A step. `place` and `words` say what may stand here, should it be none.
-    pub(super) fn step(&mut self, node: &'n Node<'_>, place: &'static str, words: &[&str]) -> Option<Step> {
+    /// A step. `place` and `others` say where it stands, and what may stand there besides steps, should it be none.
+    pub(super) fn step(&mut self, node: &'n Node<'_>, place: &'static str, others: &[&str]) -> Option<Step> {
         let name = &*node.name.value;
         if !STEPS.contains(&name) {
-            self.unknown_node(node, place, words);
+            self.unknown_node(node, place, &[others, STEPS].concat());
             return None;
         }
         self.places.steps.push(node.span);
@@ -65,7 +65,7 @@ impl<'n> Parser<'n> {
             if self.faults.are_enough() {
                 break;
             }
-            steps.extend(self.step(node, place, STEPS));
+            steps.extend(self.step(node, place, &[]));
         }
         steps
     }

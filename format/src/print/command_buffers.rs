@@ -15,19 +15,22 @@ impl Printer<'_> {
         let queue = get(&self.program.queues, "queue", buffer.queue.0)?;
         let mut line = Line::new(0, "command-buffer");
         line.argument(&buffer.label).property("queue", &queue.name).open(&mut self.text);
-        for item in &buffer.items {
-            match item {
-                BufferItem::Pass(pass) => self.pass(pass)?,
-                BufferItem::Event(operation) => {
-                    let mut line = Line::new(1, operation_word(operation.kind));
-                    line.label(operation.label.as_deref());
-                    self.operation(&mut line, operation)?;
-                    line.end(&mut self.text);
-                }
-            }
-        }
+        buffer.items.iter().try_for_each(|item| self.buffer_item(item))?;
         close(0, &mut self.text);
         Ok(())
+    }
+
+    pub(super) fn buffer_item(&mut self, item: &BufferItem) -> Result<(), PrintError> {
+        match item {
+            BufferItem::Pass(pass) => self.pass(pass),
+            BufferItem::Event(operation) => {
+                let mut line = Line::new(1, operation_word(operation.kind));
+                line.label(operation.label.as_deref());
+                self.operation(&mut line, operation)?;
+                line.end(&mut self.text);
+                Ok(())
+            }
+        }
     }
 
     /// The event and the value of an operation.
@@ -53,20 +56,23 @@ impl Printer<'_> {
             color.iter().try_for_each(|attachment| self.attachment("color", attachment))?;
             depth.iter().try_for_each(|attachment| self.attachment("depth", attachment))?;
         }
-        for item in &pass.items {
-            match item {
-                PassItem::Command(command) => self.command(command)?,
-                PassItem::Synchronization(synchronization) => self.synchronization(synchronization)?,
-                PassItem::UseResource { resource, read, write } => {
-                    let mut line = Line::new(2, "use-resource");
-                    line.argument(self.resource_name(*resource)?);
-                    line.property("usage", &selected(&[("read", *read), ("write", *write)]));
-                    line.end(&mut self.text);
-                }
-            }
-        }
+        pass.items.iter().try_for_each(|item| self.pass_item(item))?;
         close(1, &mut self.text);
         Ok(())
+    }
+
+    pub(super) fn pass_item(&mut self, item: &PassItem) -> Result<(), PrintError> {
+        match item {
+            PassItem::Command(command) => self.command(command),
+            PassItem::Synchronization(synchronization) => self.synchronization(synchronization),
+            PassItem::UseResource { resource, read, write } => {
+                let mut line = Line::new(2, "use-resource");
+                line.argument(self.resource_name(*resource)?);
+                line.property("usage", &selected(&[("read", *read), ("write", *write)]));
+                line.end(&mut self.text);
+                Ok(())
+            }
+        }
     }
 
     fn attachment(&mut self, name: &str, attachment: &Attachment) -> Result<(), PrintError> {

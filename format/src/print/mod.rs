@@ -10,8 +10,8 @@ mod steps;
 
 use fencepost_core::Extent;
 use fencepost_core::program::{
-    DeviceKind, Part, Placement, Program, QueueMode, ResourceDeclaration, ResourceIndex, Shape, StorageMode,
-    TrackingMode,
+    BufferItem, DeviceKind, Part, PassItem, Placement, Program, QueueMode, ResourceDeclaration,
+    ResourceIndex, Shape, Step, StorageMode, TrackingMode,
 };
 
 use super::words::{DEVICE_KINDS, FORMATS, QUEUE_MODES, STORAGE_MODES, TRACKING_MODES, word};
@@ -71,6 +71,27 @@ pub fn print(program: &Program) -> Result<String, PrintError> {
         printer.expectations()?;
     }
     Ok(printer.text)
+}
+
+/// A part of a program that has lines of its own.
+#[derive(Clone, Copy)]
+pub(super) enum Piece<'p> {
+    PassItem(&'p PassItem),
+    BufferItem(&'p BufferItem),
+    Step(&'p Step),
+}
+
+/// The lines of one part of a program, without the indentation of what it stands in.
+pub(super) fn lines(program: &Program, piece: Piece<'_>) -> Result<Vec<String>, PrintError> {
+    let mut printer = Printer { program, text: String::new() };
+    let level = match piece {
+        Piece::PassItem(item) => printer.pass_item(item).map(|()| 2)?,
+        Piece::BufferItem(item) => printer.buffer_item(item).map(|()| 1)?,
+        Piece::Step(step) => printer.steps(core::slice::from_ref(step), 0).map(|()| 0)?,
+    };
+    let indentation = "  ".repeat(level);
+    let own = |line: &str| line.strip_prefix(&indentation).unwrap_or(line).to_owned();
+    Ok(printer.text.lines().map(own).collect())
 }
 
 struct Printer<'p> {

@@ -23,7 +23,7 @@ struct Interval {
 }
 
 /// Additions for these conflicts.
-pub(super) fn choose(problem: &Problem<'_>, broken: &[Conflict]) -> Vec<Addition> {
+pub(in crate::advise) fn choose(problem: &Problem<'_>, broken: &[Conflict]) -> Vec<Addition> {
     let mut chosen = Vec::new();
     let mut passes: BTreeMap<PassPlace, Vec<Interval>> = BTreeMap::new();
     let mut queues: BTreeMap<QueueIndex, Vec<Interval>> = BTreeMap::new();

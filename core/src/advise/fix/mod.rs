@@ -48,8 +48,10 @@ use crate::program::{
 };
 use crate::validate::conflicts::{Conflict, Conflicts};
 use crate::validate::{Finding, Kind, Managed, Severity, Spot, StuckReason, validate_order};
-use addition::{Addition, EVENT, SPLIT, edits};
-use edits::Edits;
+use addition::{Addition, EVENT, SPLIT};
+pub(super) use addition::{edits, takes_events};
+pub(super) use choose::choose;
+pub(super) use edits::Edits;
 use exact::Cheapest;
 use open::Signal;
 pub(super) use problem::{Problem, Relation};

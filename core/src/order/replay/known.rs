@@ -1,9 +1,9 @@
 //! What is known while a program is played, and who looks on.
 use super::Script;
 use super::sites::Sites;
-use crate::order::Point;
+use crate::order::{Link, Point};
 use crate::program::{CommandBufferIndex, Locus, ResourceIndex};
-use crate::{Engine, Hop, NodeId, ResourceId, Site};
+use crate::{Engine, NodeId, ResourceId, Site};
 
 /// What can be asked of a play, whatever its point.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +52,10 @@ impl Known<'_> {
         resource.is_some_and(|resource| self.engine.is_visible(first, second, *resource))
     }
 
-    pub(crate) fn why(&self, first: Point, second: NodeId) -> Option<Vec<Hop>> {
-        self.engine.clocks()?.why(NodeId(first.number), second)
+    /// Every primitive on any chain from one to the other.
+    pub(crate) fn between(&self, first: Point, second: NodeId) -> Vec<Link> {
+        let clocks = self.engine.clocks();
+        clocks.map_or_else(Vec::new, |clocks| clocks.between(NodeId(first.number), second))
     }
 
     pub(crate) fn locus(&self, site: Site) -> Option<Locus> {
