@@ -69,7 +69,7 @@ fn smaller_scope(
     if additions.iter().any(|addition| addition.scope().rank() > to.rank()) {
         return Ok(None);
     }
-    let mut edits = edits(weighed.program, &additions);
+    let mut edits = edits(weighed.program, weighed.order, &additions);
     let events = edits.events.iter().map(|event| (event.name.clone(), event.shared));
     let (fences, events) = (edits.fences.clone(), events.collect());
     let puts = edits.insertions.iter().map(|(_, insertion)| Change::Put(insertion.clone()));

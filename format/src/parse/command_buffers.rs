@@ -8,7 +8,7 @@ use fencepost_core::program::{
 };
 use miette::SourceSpan;
 
-use super::super::document::{Entry, Node};
+use super::super::document::{Entry, Node, Value};
 use super::super::error::{Fault, FaultKind};
 use super::super::source_map::{CommandBufferPlaces, ItemPlaces};
 use super::super::words::{DISPATCH_TYPES, LOAD_ACTIONS, STORE_ACTIONS};
@@ -77,6 +77,7 @@ impl<'n> Parser<'n> {
     }
 
     fn items(&mut self, nodes: &'n [Node<'_>], places: &mut Vec<ItemPlaces>) -> Vec<BufferItem> {
+        self.renders.clear();
         let mut passes = Labels::new();
         let mut operations = Labels::new();
         let mut items = Vec::with_capacity(nodes.len());
@@ -121,6 +122,25 @@ impl<'n> Parser<'n> {
         Some(label)
     }
 
+    /// The label of a pass. A render pass may have that of one before it: it goes on with what that one has stored, as the two
+    /// parts of a pass do that had to end in between.
+    fn pass_label(
+        &mut self,
+        node: &'n Node<'_>,
+        entry: &'n Entry<'_>,
+        labels: &mut Labels<'n>,
+    ) -> Option<&'n str> {
+        let is_render = node.name.value == "render";
+        let label = match &entry.value {
+            Value::String(label) if is_render && self.renders.contains_key(&**label) => Some(&**label),
+            _ => self.label(entry, labels, "its command buffer"),
+        };
+        if let Some(label) = label.filter(|_| is_render) {
+            self.renders.insert(label, entry.value_span);
+        }
+        label
+    }
+
     fn pass(
         &mut self,
         node: &'n Node<'_>,
@@ -130,7 +150,7 @@ impl<'n> Parser<'n> {
         let mut fields = Fields::of(node);
         let form = format!("{} P {{ … }}", node.name.value);
         let label = fields.argument(&mut self.faults, "a label", &form);
-        let label = label.and_then(|entry| self.label(entry, labels, "its command buffer"));
+        let label = label.and_then(|entry| self.pass_label(node, entry, labels));
         let mut dispatch_type = None;
         if node.name.value == "compute" {
             let given = fields.property("dispatch-type");

@@ -66,6 +66,8 @@ struct Parser<'n> {
     /// Labels of event operations on queues.
     operations: Labels<'n>,
     threads: Labels<'n>,
+    /// Labels of the render passes of the command buffer that is read.
+    renders: Labels<'n>,
     faults: Faults,
 }
 
@@ -91,6 +93,7 @@ impl<'n> Parser<'n> {
             names: Names::of(nodes),
             operations: Labels::new(),
             threads: Labels::new(),
+            renders: Labels::new(),
             faults: Faults::default(),
         }
     }

@@ -41,6 +41,14 @@ impl Printer<'_> {
     }
 
     fn pass(&mut self, pass: &Pass) -> Result<(), PrintError> {
+        self.opening(pass)?;
+        pass.items.iter().try_for_each(|item| self.pass_item(item))?;
+        close(1, &mut self.text);
+        Ok(())
+    }
+
+    /// The line that opens a pass, and its attachments.
+    pub(super) fn opening(&mut self, pass: &Pass) -> Result<(), PrintError> {
         let name = match &pass.kind {
             PassKind::Compute { .. } => "compute",
             PassKind::Blit => "blit",
@@ -56,8 +64,6 @@ impl Printer<'_> {
             color.iter().try_for_each(|attachment| self.attachment("color", attachment))?;
             depth.iter().try_for_each(|attachment| self.attachment("depth", attachment))?;
         }
-        pass.items.iter().try_for_each(|item| self.pass_item(item))?;
-        close(1, &mut self.text);
         Ok(())
     }
 
@@ -75,7 +81,7 @@ impl Printer<'_> {
         }
     }
 
-    fn attachment(&mut self, name: &str, attachment: &Attachment) -> Result<(), PrintError> {
+    pub(super) fn attachment(&mut self, name: &str, attachment: &Attachment) -> Result<(), PrintError> {
         let mut line = Line::new(2, name);
         line.argument(&self.access(&attachment.texture)?)
             .property("load", word(LOAD_ACTIONS, attachment.load))

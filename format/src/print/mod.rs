@@ -10,8 +10,8 @@ mod steps;
 
 use fencepost_core::Extent;
 use fencepost_core::program::{
-    BufferItem, DeviceKind, Part, PassItem, Placement, Program, QueueMode, ResourceDeclaration,
-    ResourceIndex, Shape, Step, StorageMode, TrackingMode,
+    Attachment, BufferItem, DeviceKind, Part, Pass, PassItem, Placement, Program, QueueMode,
+    ResourceDeclaration, ResourceIndex, Shape, Step, StorageMode, TrackingMode,
 };
 
 use super::words::{DEVICE_KINDS, FORMATS, QUEUE_MODES, STORAGE_MODES, TRACKING_MODES, word};
@@ -79,6 +79,10 @@ pub(super) enum Piece<'p> {
     PassItem(&'p PassItem),
     BufferItem(&'p BufferItem),
     Step(&'p Step),
+    /// A line of a render pass: its word and what it says.
+    Attachment(&'static str, &'p Attachment),
+    /// The lines that open a pass.
+    Opening(&'p Pass),
 }
 
 /// The lines of one part of a program, without the indentation of what it stands in.
@@ -88,6 +92,8 @@ pub(super) fn lines(program: &Program, piece: Piece<'_>) -> Result<Vec<String>, 
         Piece::PassItem(item) => printer.pass_item(item).map(|()| 2)?,
         Piece::BufferItem(item) => printer.buffer_item(item).map(|()| 1)?,
         Piece::Step(step) => printer.steps(core::slice::from_ref(step), 0).map(|()| 0)?,
+        Piece::Attachment(word, attachment) => printer.attachment(word, attachment).map(|()| 2)?,
+        Piece::Opening(pass) => printer.opening(pass).map(|()| 1)?,
     };
     let indentation = "  ".repeat(level);
     let own = |line: &str| line.strip_prefix(&indentation).unwrap_or(line).to_owned();

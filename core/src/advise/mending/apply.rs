@@ -1,10 +1,9 @@
 //! A program with changes. Insertions and what is dropped go through the edits of `fix`, last, since they alone move places.
 use super::{Change, Mending};
-use crate::Visibility;
 use crate::advise::fix::Edits;
 use crate::program::{
     BufferItem, CommandBufferIndex, EventDeclaration, LoadAction, Locus, Pass, PassItem, PassKind, Placement,
-    Primitive, Program, ResourceIndex, Step, Synchronization, Work,
+    Program, ResourceIndex, Step, Work,
 };
 
 pub(super) fn applied(mending: &Mending, program: &Program) -> Program {
@@ -24,13 +23,7 @@ pub(super) fn applied(mending: &Mending, program: &Program) -> Program {
             _ => declare(&mut program, change),
         }
     }
-    let mut program = edits.applied(&program).0;
-    for change in &mending.changes {
-        if let Change::Split { buffer, pass, item, label, after, before } = change {
-            split(&mut program, (*buffer, *pass, *item), label, (*after, *before));
-        }
-    }
-    program
+    edits.applied(&program).0
 }
 
 /// Changes that move no place.
@@ -85,7 +78,7 @@ fn declare(program: &mut Program, change: &Change) {
             }
         }
         // The caller has the rest.
-        Change::Put(_) | Change::Drop(_) | Change::Split { .. } => {}
+        Change::Put(_) | Change::Drop(_) => {}
     }
 }
 
@@ -150,28 +143,5 @@ fn rename(item: &mut PassItem, from: ResourceIndex, to: ResourceIndex) {
                 }
             }
         },
-    }
-}
-
-/// Two passes of one. The new one loads what the old one has stored.
-fn split(
-    program: &mut Program,
-    (buffer, place, item): (CommandBufferIndex, u32, u32),
-    label: &str,
-    (after, before): (crate::Stages, crate::Stages),
-) {
-    let Some(old) = pass_mut(program, buffer, place) else { return };
-    let mut kind = old.kind.clone();
-    if let PassKind::Render { color, depth } = &mut kind {
-        color.iter_mut().chain(depth).for_each(|attachment| attachment.load = LoadAction::Load);
-    }
-    let barrier = Primitive::ConsumerBarrier { after_queue: after, before, visibility: Visibility::DEVICE };
-    let barrier = PassItem::Synchronization(Synchronization { label: None, primitive: barrier });
-    let at = (item as usize).min(old.items.len());
-    let rest = old.items.split_off(at);
-    let items = core::iter::once(barrier).chain(rest).collect();
-    let new = BufferItem::Pass(Pass { label: label.to_owned(), kind, items });
-    if let Some(body) = program.command_buffers.get_mut(buffer.index()) {
-        body.items.insert((place as usize + 1).min(body.items.len()), new);
     }
 }

@@ -1,5 +1,6 @@
 //! What mends a misuse: another place for the call, another call, another declaration, or no call.
 use super::{Change, Mending, after_step, before_step, commit_of, fresh, into_buffer, into_pass, last_step};
+use crate::advise::fix::{Inserted, Insertion, Where};
 use crate::program::{
     BufferItem, Command, CommandBufferIndex, DeviceIndex, EventIndex, EventOperation, EventOperationKind,
     FenceIndex, Locus, MemoryScope, Pass, PassItem, PassKind, Placement, Primitive, Program, ResourceIndex,
@@ -106,7 +107,6 @@ fn encodable(program: &Program, here: Locus, wrong: Stages) -> Option<Mending> {
 }
 
 fn instead(here: Locus, item: PassItem) -> Change {
-    use crate::advise::fix::{Inserted, Insertion, Where};
     Change::Put(Insertion { at: Where::Instead(here), item: Inserted::PassItem(item) })
 }
 
@@ -118,8 +118,10 @@ fn render_pass_ends(program: &Program, here: Locus) -> Option<Mending> {
     let [after, before] = own.stages_mut();
     let (after, before) =
         (after.map_or(Stages::FRAGMENT, |own| *own), before.map_or(Stages::FRAGMENT, |own| *own));
-    let label = fresh(program, &program.pass(buffer, pass)?.label);
-    Some(Mending::changing([Change::Drop(here), Change::Split { buffer, pass, item, label, after, before }]))
+    let end = Insertion { at: Where::Pass(buffer, pass, item), item: Inserted::NewPass };
+    let visibility = Visibility::DEVICE;
+    let barrier = synchronization(Primitive::ConsumerBarrier { after_queue: after, before, visibility });
+    Some(Mending::changing([Change::Drop(here), Change::Put(end), into_pass((buffer, pass), item, barrier)]))
 }
 
 /// One item of a pass in front of another.

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `stuck` | waits that nothing releases |
 //! | `misuse` | calls that Metal does not allow, or that cannot be meant |
-//! | `rest` | undefined contents, what a render pass cannot order, and what is wasted |
+//! | `rest` | undefined contents, copies that no call brings together, and what is wasted |
 //! | `apply` | makes of a program and changes another program |
 //!
 //! Where several things would do, as with a wait that may be given its signal or be dropped, the first of a fixed list is
@@ -20,7 +20,6 @@ mod rest;
 mod stuck;
 
 use super::fix::{Inserted, Insertion, Remedies, Repair, Where};
-use crate::Stages;
 use crate::program::{
     BufferItem, CommandBufferIndex, DeviceIndex, EventIndex, HeapIndex, Locus, Program, ResourceIndex, Step,
     StorageMode,
@@ -67,21 +66,6 @@ pub enum Change {
         buffer: CommandBufferIndex,
         /// The pass, by its place there.
         pass: u32,
-    },
-    /// A pass ends in front of one of its items, and what follows goes on in a pass that begins with a consumer barrier.
-    Split {
-        /// The command buffer.
-        buffer: CommandBufferIndex,
-        /// The pass, by its place there.
-        pass: u32,
-        /// The first item of the new pass.
-        item: u32,
-        /// The label of the new pass.
-        label: String,
-        /// What its barrier waits for.
-        after: Stages,
-        /// What its barrier holds.
-        before: Stages,
     },
     /// A step commits a copy of a command buffer instead of the command buffer.
     Again {
@@ -137,10 +121,7 @@ impl Mending {
             Kind::Uninitialized(what) => rest::initialized(program, finding, *what),
             Kind::Redundant(_) => rest::without(finding),
             Kind::TooWide(wide) => Some((*wide.mending).clone()),
-            Kind::Race(clash) | Kind::Stale(clash) => match remedies.of_finding(finding) {
-                Some(repair) => Some(Self::from(repair)),
-                None => rest::apart(program, finding, clash),
-            },
+            Kind::Race(_) | Kind::Stale(_) => remedies.of_finding(finding).map(Self::from),
             Kind::Managed(managed) => match remedies.of_finding(finding) {
                 Some(repair) => Some(Self::from(repair)),
                 None => rest::one_copy(program, finding, *managed),
@@ -193,7 +174,8 @@ fn last_step(program: &Program) -> Option<u32> {
 
 /// The first step that commits a command buffer.
 fn commit_of(program: &Program, buffer: CommandBufferIndex) -> Option<u32> {
-    super::fix::commit_of(program, buffer)
+    let commits = |step: &&Step| matches!(step, Step::Commit(all) if all.contains(&buffer));
+    program.all_steps().iter().position(commits).map(|number| number as u32)
 }
 
 /// A name that nothing in a program has: the stem, or the stem with a number.

@@ -1,11 +1,11 @@
-//! What mends undefined contents, what a render pass cannot order in itself, copies that no call brings together, and waste.
+//! What mends undefined contents, copies that no call brings together, and waste.
 use super::{Change, Mending, before_step, commit_of, fresh, into_buffer, into_pass};
 use crate::program::{
     BufferItem, Command, Locus, Pass, PassItem, PassKind, Primitive, Program, QueueMode, ResourceIndex, Step,
     StorageMode, Synchronization, Work,
 };
-use crate::validate::{Clash, Finding, Managed, Spot, Uninitialized};
-use crate::{Extent, Stage, Stages, Visibility};
+use crate::validate::{Finding, Managed, Spot, Uninitialized};
+use crate::{Extent, Stages, Visibility};
 
 /// Contents for what is read, before it is read.
 pub(super) fn initialized(program: &Program, finding: &Finding, what: Uninitialized) -> Option<Mending> {
@@ -57,28 +57,6 @@ fn reader(program: &Program, spot: Spot) -> Stages {
         Some(PassItem::Command(command)) => command.work.stages(),
         _ => Stages::ALL,
     }
-}
-
-/// Two commands of one render pass in two passes.
-pub(super) fn apart(program: &Program, finding: &Finding, clash: &Clash) -> Option<Mending> {
-    let (Some(Spot::At(first)), Some(Spot::At(second))) = (finding.first, finding.second) else {
-        return None;
-    };
-    let (Locus::PassItem { buffer, pass, .. }, Locus::PassItem { buffer: later, pass: place, item }) =
-        (first, second)
-    else {
-        return None;
-    };
-    let own = program.pass(buffer, pass)?;
-    if (buffer, pass) != (later, place) || !matches!(own.kind, PassKind::Render { .. }) {
-        return None;
-    }
-    let mask = |stage: Option<Stage>| stage.map_or(Stages::empty(), Stage::mask);
-    // What is drawn over stays in order with what follows in the new pass.
-    let (after, before) = (Stages::FRAGMENT | mask(clash.first.stage), mask(clash.second.stage));
-    let label = fresh(program, &own.label);
-    let before = before | Stages::FRAGMENT;
-    Some(Mending::changing([Change::Split { buffer, pass, item, label, after, before }]))
 }
 
 /// Copies that no call brings together at that place.

@@ -29,6 +29,12 @@ impl Names<'_> {
         }
     }
 
+    /// The end of a render pass and the beginning of what goes on in its place.
+    pub(super) fn new_pass(&self, pass: &Pass) -> String {
+        let attachments = self.attachments(&pass.kind, Some(LoadAction::Load)).join("; ");
+        format!("}}; render {} {{ {attachments};", pass.label)
+    }
+
     fn pass_line(&self, pass: &Pass) -> String {
         let word = match pass.kind {
             PassKind::Compute { .. } => "compute",
@@ -245,15 +251,6 @@ impl Names<'_> {
                 let path = self.explainer.path(Spot::Pass(*buffer, *pass));
                 let label = program.pass(*buffer, *pass).map_or("?", |pass| &pass.label);
                 format!("compute {label} dispatch-type=serial instead of blit {path}")
-            }
-            Change::Split { buffer, pass, item, label, after, before } => {
-                let load = |kind| self.attachments(kind, Some(LoadAction::Load));
-                let mut body = program.pass(*buffer, *pass).map_or_else(Vec::new, |pass| load(&pass.kind));
-                let stages = |own: &Stages| quoted(&stage_words(*own));
-                body.push(format!("barrier after-queue={} before={}", stages(after), stages(before)));
-                let from = crate::program::Locus::PassItem { buffer: *buffer, pass: *pass, item: *item };
-                let (own, from) = (self.explainer.path(Spot::Pass(*buffer, *pass)), self.explainer.at(from));
-                format!("render {label} {{ {} }} behind {own}, for all from {from} on", body.join("; "))
             }
             Change::Again { step, buffer, label } => {
                 let (own, queue) = (self.buffer(*buffer), self.queue_of(*buffer));

@@ -34,6 +34,15 @@ impl Names<'_> {
         }
     }
 
+    /// The end of a render pass and the beginning of what goes on in its place.
+    pub(super) fn metal_new_pass(&self, buffer: CommandBufferIndex) -> String {
+        format!(
+            "[encoder endEncoding]; descriptor.colorAttachments[0].loadAction = MTLLoadActionLoad; \
+             encoder = [{} renderCommandEncoderWithDescriptor:descriptor];",
+            identifier(self.buffer(buffer))
+        )
+    }
+
     fn metal_pass(&self, pass: &Pass, buffer: Option<CommandBufferIndex>) -> String {
         let owner = identifier(buffer.map_or("commandBuffer", |buffer| self.buffer(buffer)));
         let (kind, call) = match pass.kind {
@@ -292,19 +301,6 @@ impl Names<'_> {
                 "id<MTL4ComputeCommandEncoder> encoder = [{} computeCommandEncoder];",
                 identifier(self.buffer(*buffer))
             ),
-            Change::Split { buffer, after, before, .. } => {
-                let barrier = Primitive::ConsumerBarrier {
-                    after_queue: *after,
-                    before: *before,
-                    visibility: Visibility::DEVICE,
-                };
-                format!(
-                    "[encoder endEncoding]; descriptor.colorAttachments[0].loadAction = MTLLoadActionLoad; \
-                     encoder = [{} renderCommandEncoderWithDescriptor:descriptor]; {}",
-                    identifier(self.buffer(*buffer)),
-                    self.metal_primitive(&barrier, Some(*buffer))
-                )
-            }
             Change::Again { buffer, label, .. } => {
                 let (own, label) = (self.buffer(*buffer), identifier(label));
                 let queue = self.queue_of(*buffer).map_or("queue", |queue| self.queue(queue));

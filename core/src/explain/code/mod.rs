@@ -122,13 +122,14 @@ enum Item<'a> {
     Step(&'a Step),
 }
 
-impl<'a> From<&'a Inserted> for Item<'a> {
-    fn from(inserted: &'a Inserted) -> Self {
-        match inserted {
+impl<'a> Item<'a> {
+    const fn of(inserted: &'a Inserted) -> Option<Self> {
+        Some(match inserted {
             Inserted::PassItem(item) => Self::Pass(item),
             Inserted::BufferItem(item) => Self::Buffer(item),
             Inserted::Step(step) => Self::Step(step),
-        }
+            Inserted::NewPass => return None,
+        })
     }
 }
 
@@ -141,8 +142,17 @@ struct Names<'a> {
 impl Names<'_> {
     fn change(&self, change: &Change) -> Code {
         match change {
+            Change::Put(Insertion { at: at @ Where::Pass(buffer, pass, _), item: Inserted::NewPass }) => {
+                let pass = self.explainer.program.pass(*buffer, *pass);
+                let text = pass.map_or_else(String::new, |pass| self.new_pass(pass));
+                Code {
+                    text: format!("{text} {}", self.explainer.place(*at)),
+                    metal: self.metal_new_pass(*buffer),
+                    calls: runtime::new_pass(),
+                }
+            }
             Change::Put(Insertion { at, item }) => {
-                let (item, buffer) = (Item::from(item), buffer_of(*at));
+                let (Some(item), buffer) = (Item::of(item), buffer_of(*at)) else { return Code::default() };
                 Code {
                     text: format!("{} {}", self.line(item), self.explainer.place(*at)),
                     metal: self.metal(item, buffer),

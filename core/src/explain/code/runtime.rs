@@ -12,6 +12,11 @@ pub(super) fn new_fence(name: &str) -> String {
     format!("let {} = device.new_fence();", identifier(name))
 }
 
+/// The end of a render pass; the runtime has none of its own yet that could begin in its place.
+pub(super) fn new_pass() -> String {
+    "encoder.end_encoding(); /* a render encoder that loads */".to_owned()
+}
+
 pub(super) fn new_event(name: &str, shared: bool) -> String {
     let call = if shared { "new_shared_event" } else { "new_event" };
     format!("let {} = device.{call}();", identifier(name))
@@ -240,10 +245,6 @@ impl Names<'_> {
             Change::ComputePass { buffer, .. } => {
                 format!("let mut encoder = {}.compute_command_encoder()?;", identifier(self.buffer(*buffer)))
             }
-            Change::Split { after, before, .. } => format!(
-                "encoder.end_encoding(); /* a render encoder that loads */ {}",
-                barrier("barrier_after_queue_stages", *after, *before, Visibility::DEVICE)
-            ),
             Change::Again { buffer, label, .. } => {
                 let (own, label) = (self.buffer(*buffer), identifier(label));
                 let queue = self.queue_of(*buffer).map_or("queue", |queue| self.queue(queue));
