@@ -130,7 +130,7 @@ fn rename(item: &mut PassItem, from: ResourceIndex, to: ResourceIndex) {
             Work::Copy { from, to } => [from, to].into_iter().for_each(|part| renamed(&mut part.resource)),
             Work::Fill { to, .. } => renamed(&mut to.resource),
             Work::GenerateMipmaps { texture } | Work::Optimize { texture, .. } => renamed(texture),
-            Work::Synchronize { resource } => renamed(resource),
+            Work::Synchronize { resource, .. } => renamed(resource),
             Work::Dispatch { reads, writes, atomics, .. } => {
                 for part in reads.iter_mut().chain(writes).chain(atomics) {
                     renamed(&mut part.resource);

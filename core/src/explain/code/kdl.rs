@@ -111,7 +111,10 @@ impl Names<'_> {
             Work::GenerateMipmaps { texture } => {
                 format!("generate-mipmaps {label} {}", self.resource(*texture))
             }
-            Work::Synchronize { resource } => format!("synchronize {label} {}", self.resource(*resource)),
+            Work::Synchronize { resource, extent } => {
+                let part = Part { resource: *resource, extent: extent.clone() };
+                format!("synchronize {label} {}", self.access(&part))
+            }
             Work::Optimize { texture, for_gpu } => {
                 let word = if *for_gpu { "optimize-for-gpu" } else { "optimize-for-cpu" };
                 format!("{word} {label} {}", self.resource(*texture))
@@ -327,6 +330,7 @@ const fn storage_word(storage: StorageMode) -> &'static str {
         StorageMode::Private => "private",
         StorageMode::Shared => "shared",
         StorageMode::Managed => "managed",
+        StorageMode::Memoryless => "memoryless",
     }
 }
 

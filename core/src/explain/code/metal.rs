@@ -1,5 +1,5 @@
 //! Metal's calls, as Objective-C writes them: Metal 4's on explicit queues, Metal 3's on tracked ones.
-use super::{Item, Names, identifier, synchronized};
+use super::{Item, Names, identifier};
 use crate::advise::Change;
 use crate::explain::words;
 use crate::program::{
@@ -59,9 +59,6 @@ impl Names<'_> {
     }
 
     fn metal_item(&self, item: &PassItem, buffer: Option<CommandBufferIndex>) -> String {
-        if let Some(resource) = synchronized(item) {
-            return format!("[encoder synchronizeResource:{}];", identifier(self.resource(resource)));
-        }
         match item {
             PassItem::Synchronization(own) => self.metal_primitive(&own.primitive, buffer),
             PassItem::Command(command) => self.metal_command(command),
@@ -169,8 +166,15 @@ impl Names<'_> {
             Work::GenerateMipmaps { texture } => {
                 format!("[encoder generateMipmapsForTexture:{}];", identifier(self.resource(*texture)))
             }
-            Work::Synchronize { resource } => {
-                format!("[encoder synchronizeResource:{}];", identifier(self.resource(*resource)))
+            Work::Synchronize { resource, extent } => {
+                let name = identifier(self.resource(*resource));
+                match extent {
+                    Extent::Subresources { mips, slices } => format!(
+                        "[encoder synchronizeTexture:{name} slice:{} level:{}];",
+                        slices.start, mips.start
+                    ),
+                    _ => format!("[encoder synchronizeResource:{name}];"),
+                }
             }
             Work::Optimize { texture, for_gpu } => {
                 let side = if *for_gpu { "GPU" } else { "CPU" };
@@ -342,6 +346,7 @@ const fn storage_mode(storage: StorageMode) -> &'static str {
         StorageMode::Private => "Private",
         StorageMode::Shared => "Shared",
         StorageMode::Managed => "Managed",
+        StorageMode::Memoryless => "Memoryless",
     }
 }
 

@@ -11,8 +11,8 @@ mod runtime;
 use super::Explainer;
 use crate::advise::{Change, Inserted, Insertion, Mending, Where};
 use crate::program::{
-    BufferItem, Command, CommandBufferIndex, EventIndex, FenceIndex, Locus, PassItem, QueueIndex, QueueMode,
-    ResourceIndex, Step, Work,
+    BufferItem, CommandBufferIndex, EventIndex, FenceIndex, Locus, PassItem, QueueIndex, QueueMode,
+    ResourceIndex, Step,
 };
 use crate::validate::Spot;
 
@@ -236,14 +236,6 @@ fn buffer_of(at: Where) -> Option<CommandBufferIndex> {
         | Where::CommandBuffer(buffer, _)
         | Where::Instead(Locus::PassItem { buffer, .. } | Locus::Event { buffer, .. }) => Some(buffer),
         Where::BeforeStep(_) | Where::AfterStep(_) | Where::Instead(_) => None,
-    }
-}
-
-/// A resource that a command copies for both sides, if it is one that does.
-const fn synchronized(item: &PassItem) -> Option<ResourceIndex> {
-    match item {
-        PassItem::Command(Command { work: Work::Synchronize { resource }, .. }) => Some(*resource),
-        _ => None,
     }
 }
 

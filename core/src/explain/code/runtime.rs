@@ -6,7 +6,7 @@ use crate::program::{
     BufferItem, Command, CommandBufferIndex, EventOperation, EventOperationKind, MemoryScope, Part, Pass,
     PassItem, PassKind, Placement, Primitive, Shape, Step, StorageMode, Work,
 };
-use crate::{Stages, Visibility};
+use crate::{Extent, Stages, Visibility};
 
 pub(super) fn new_fence(name: &str) -> String {
     format!("let {} = device.new_fence();", identifier(name))
@@ -134,8 +134,14 @@ impl Names<'_> {
             Work::GenerateMipmaps { texture } => {
                 format!("encoder.generate_mipmaps(&{})?;", identifier(self.resource(*texture)))
             }
-            Work::Synchronize { resource } => {
-                format!("encoder.synchronize(&{})?;", identifier(self.resource(*resource)))
+            Work::Synchronize { resource, extent } => {
+                let name = identifier(self.resource(*resource));
+                match extent {
+                    Extent::Subresources { mips, slices } => {
+                        format!("encoder.synchronize_texture(&{name}, {}, {})?;", slices.start, mips.start)
+                    }
+                    _ => format!("encoder.synchronize(&{name})?;"),
+                }
             }
             Work::Optimize { texture, for_gpu } => {
                 let side = if *for_gpu { "gpu" } else { "cpu" };
@@ -306,5 +312,6 @@ const fn storage_mode(storage: StorageMode) -> &'static str {
         StorageMode::Private => "StorageMode::Private",
         StorageMode::Shared => "StorageMode::Shared",
         StorageMode::Managed => "StorageMode::Managed",
+        StorageMode::Memoryless => "StorageMode::Memoryless",
     }
 }
