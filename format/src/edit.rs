@@ -481,15 +481,12 @@ impl<'a> Editor<'a> {
         let indentation = self.indentation(node);
         let within =
             self.comments.iter().filter(|comment| comment.start >= start && comment.end <= node.next);
-        let mut kept = String::new();
+        let (mut kept, mut to_line_end) = (String::new(), false);
         for comment in within {
             let text = &self.source[comment.clone()];
             kept += text;
-            kept += &if text.starts_with("//") {
-                format!("{}{indentation}", self.newline)
-            } else {
-                " ".to_owned()
-            };
+            to_line_end = text.starts_with("//");
+            kept += &if to_line_end { format!("{}{indentation}", self.newline) } else { " ".to_owned() };
         }
         let end = self.line_end(node.next);
         let is_alone = self.source[node.next..end].chars().all(is_space) && self.is_first_on_line(start);
@@ -500,7 +497,10 @@ impl<'a> Editor<'a> {
                 start..node.next + after.map(char::len_utf8).sum::<usize>()
             }
         };
-        self.cuts.push((cut, kept.trim_end().to_owned()));
+        // What stands behind it on its line must not become part of a comment.
+        let is_last = self.source[cut.end..].chars().find(|letter| !is_space(*letter)).is_none_or(is_newline);
+        let kept = if to_line_end && !is_last { kept.as_str() } else { kept.trim_end() };
+        self.cuts.push((cut, kept.to_owned()));
     }
 
     /// Gives a node the entries of a new line, and leaves those alone that say the same.

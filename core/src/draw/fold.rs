@@ -181,6 +181,8 @@ fn take(shape: &Shape, window: Window, taken: &mut Vec<(i32, i32)>) {
                 taken.extend([(frame.y - 1, frame.y + head), (frame.bottom() - 2, frame.bottom() + 1)]);
             }
         }
+        // What ends at the cut is not drawn behind it.
+        Shape::Rectangle { frame, .. } if frame.x < window.from && frame.right() <= window.from + STUB => {}
         Shape::Rectangle { frame, .. } | Shape::Text { frame, .. } => {
             if meets(frame.x, frame.right()) && frame.y >= TOP {
                 taken.push((frame.y - 1, frame.bottom() + 1));

@@ -133,6 +133,11 @@ fn moved_in_pass(program: &Program, from: Locus, to: Locus) -> Option<Mending> {
 }
 
 fn storage(program: &Program, here: Locus, resource: ResourceIndex) -> Change {
+    // An attachment without memory that is asked for what it holds gets memory.
+    let own = program.resources.get(resource.index()).map(|resource| resource.storage);
+    if own == Some(StorageMode::Memoryless) && !matches!(here, Locus::Step(_)) {
+        return Change::Storage(resource, StorageMode::Private);
+    }
     let steps = program.all_steps();
     let step = match here {
         Locus::Step(number) => steps.get(number as usize),

@@ -263,6 +263,22 @@ impl Names<'_> {
         format!("[{queue} commit:(id<MTL4CommandBuffer>[]){{{list}}} count:{}];", names.len())
     }
 
+    fn metal_again(&self, buffer: CommandBufferIndex, label: &str) -> String {
+        let (own, label) = (self.buffer(buffer), identifier(label));
+        let queue = self.queue_of(buffer).map_or("queue", |queue| self.queue(queue));
+        let queue = identifier(queue);
+        if self.is_explicit(Some(buffer)) {
+            format!(
+                "id<MTL4CommandBuffer> {label} = [device newCommandBuffer]; /* as in {own} */ \
+                 [{queue} commit:(id<MTL4CommandBuffer>[]){{{label}}} count:1];"
+            )
+        } else {
+            format!(
+                "id<MTLCommandBuffer> {label} = [{queue} commandBuffer]; /* as in {own} */ [{label} commit];"
+            )
+        }
+    }
+
     pub(super) fn metal_declared(&self, change: &Change) -> String {
         let program = self.explainer.program;
         match change {
@@ -305,21 +321,7 @@ impl Names<'_> {
                 "id<MTL4ComputeCommandEncoder> encoder = [{} computeCommandEncoder];",
                 identifier(self.buffer(*buffer))
             ),
-            Change::Again { buffer, label, .. } => {
-                let (own, label) = (self.buffer(*buffer), identifier(label));
-                let queue = self.queue_of(*buffer).map_or("queue", |queue| self.queue(queue));
-                let queue = identifier(queue);
-                if self.is_explicit(Some(*buffer)) {
-                    format!(
-                        "id<MTL4CommandBuffer> {label} = [device newCommandBuffer]; /* as in {own} */ \
-                         [{queue} commit:(id<MTL4CommandBuffer>[]){{{label}}} count:1];"
-                    )
-                } else {
-                    format!(
-                        "id<MTLCommandBuffer> {label} = [{queue} commandBuffer]; /* as in {own} */ [{label} commit];"
-                    )
-                }
-            }
+            Change::Again { buffer, label, .. } => self.metal_again(*buffer, label),
             Change::View { resource, device, name, .. } => {
                 let device = program.devices.get(device.index()).map_or("device", |device| &device.name);
                 let (own, name) = (program.resource(*resource), identifier(name));
