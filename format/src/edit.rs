@@ -169,7 +169,7 @@ impl<'a> Editor<'a> {
             |node: &&Node<'_>| !is_step(node) && !["command-buffer", "expect"].contains(&&*node.name.value);
         let front = nodes.iter().take_while(declares);
         let same = front.clone().rfind_kind(kind);
-        let beside = match (same.or(front.last()), nodes.first()) {
+        let beside = match (same.or_else(|| front.clone().last()), nodes.first()) {
             (Some(last), _) => Beside::Behind(last),
             (None, Some(first)) => Beside::InFrontOf(first),
             (None, None) => Beside::Last,

@@ -372,8 +372,12 @@ fn into_command_buffer(program: &Program, number: u32, own: EventOperation) -> O
     let (earlier, later) = (earlier.iter().rfind(|own| mine(own)), later.iter().find(|own| mine(own)));
     let last = |buffer: CommandBufferIndex| program.command_buffers[buffer.index()].items.len() as u32;
     let place = match own.kind {
-        EventOperationKind::Signal => earlier.map(|own| (*own, last(*own))).or(later.map(|own| (*own, 0))),
-        EventOperationKind::Wait => later.map(|own| (*own, 0)).or(earlier.map(|own| (*own, last(*own)))),
+        EventOperationKind::Signal => {
+            earlier.map(|own| (*own, last(*own))).or_else(|| later.map(|own| (*own, 0)))
+        }
+        EventOperationKind::Wait => {
+            later.map(|own| (*own, 0)).or_else(|| earlier.map(|own| (*own, last(*own))))
+        }
     };
     place.map(|(buffer, item)| into_buffer(buffer, item, BufferItem::Event(own)))
 }
