@@ -16,14 +16,14 @@ pub(crate) const NAMES: [&str; 7] = ["record", "plan", "tiny", "validate", "even
 /// Runs a group; false where there is none of that name.
 pub(crate) fn run(name: &str) -> bool {
     match name {
-        "events" => events::run(),
+        "events" => return events::run(None),
         "kernels" => kernels::run(),
         "memory" => memory::run(),
         "plan" => plan::run(),
         "record" => record::run(),
         "tiny" => tiny::run(),
         "validate" => validate::run(),
-        _ => return false,
+        _ => return name.strip_prefix("events-").is_some_and(|table| events::run(Some(table))),
     }
     true
 }

@@ -42,8 +42,10 @@ const MANY: u64 = 1_000_000;
 const FEW: u64 = 20_000;
 
 fn row(name: &str, turns: u64, signal: Turn<'_>, wait: Option<Turn<'_>>) {
+    // The signals first: they are what satisfies the waits.
+    let signal = cost(turns, signal);
     let wait = wait.map_or_else(String::new, |wait| format!("{:.1}", cost(turns, wait)));
-    println!("| {name} | {:.1} | {wait} |", cost(turns, signal));
+    println!("| {name} | {signal:.1} | {wait} |");
 }
 
 /// Where a wait takes the signal away: a wait costs what both do, less what a signal does.

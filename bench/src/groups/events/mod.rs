@@ -14,11 +14,26 @@ mod ways;
 
 use std::process::ExitCode;
 
-pub(crate) fn run() {
-    for table in [alone::run, turns::run, delivery::run, fan_out::run, commit::run, memory::run] {
+/// The tables by name, in the order in which they stand.
+const TABLES: [(&str, fn()); 6] = [
+    ("alone", alone::run),
+    ("turns", turns::run),
+    ("delivery", delivery::run),
+    ("fan-out", fan_out::run),
+    ("commit", commit::run),
+    ("memory", memory::run),
+];
+
+/// One table, or all of them; false where there is none of that name.
+pub(crate) fn run(only: Option<&str>) -> bool {
+    let wanted = TABLES.iter().filter(|(name, _)| only.is_none_or(|only| only == *name));
+    let mut found = false;
+    for (_, table) in wanted {
         table();
         println!();
+        found = true;
     }
+    found
 }
 
 /// The other process of a table.

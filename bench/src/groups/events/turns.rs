@@ -38,7 +38,7 @@ const SIDES: [(&str, &str, bool, bool); 20] = [
     ("raw-futex", "raw: sleep on a futex, once more", true, true),
 ];
 
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 10;
 
 /// Threads on two cores, threads on one, processes on two, processes on one.
 type Times = [Vec<Duration>; 4];

@@ -1,4 +1,5 @@
-//! Events as a table of cases: what other suites ask of timeline semaphores, as facts about events.
+//! Events as a table of cases: what other suites ask of timeline semaphores, as facts about events. Smaller values before and after, several
+//! waits, turns, fan-out and fan-in, failure while waiting, waits of one queue before the signals of another.
 //!
 //! Every case runs on both kinds of queue, all at once and in an adversarial order. Nothing in it depends on time: what must not have
 //! happened cannot happen before the step that lets it.
@@ -86,6 +87,16 @@ fn single() -> Vec<Case> {
             &[Submit(0), Raise(1, 1), Pending(0), Raise(0, 1), Done(0)],
         ),
         case(
+            "0 and a value",
+            b(&[(0, 0), (1, 1)], &[]),
+            &[Submit(0), Pending(0), Raise(1, 1), Done(0)],
+        ),
+        case(
+            "the CPU gives one of three after the other",
+            b(&[(0, 1), (1, 1), (2, 1)], &[(3, 1)]),
+            &[Submit(0), Raise(2, 1), Pending(0), Raise(0, 1), Pending(0), Is(3, 0), Raise(1, 1), Done(0)],
+        ),
+        case(
             "one event twice",
             b(&[(0, 5), (0, 3)], &[]),
             &[Submit(0), Raise(0, 4), Pending(0), Raise(0, 5), Done(0)],
@@ -141,6 +152,21 @@ fn several() -> Vec<Case> {
             "one queue, in the wrong order, needs the CPU",
             vec![batch(0, &[(0, 1)], &[]), batch(0, &[], &[(0, 2)])],
             &[Submit(0), Submit(1), Pending(0), Pending(1), Raise(0, 1), Done(1), Is(0, 2)],
+        ),
+        case(
+            "another queue gives less first",
+            vec![batch(1, &[(0, 3)], &[(1, 1)]), batch(0, &[], &[(0, 2)]), batch(0, &[], &[(0, 3)])],
+            &[Submit(0), Submit(1), Done(1), Pending(0), Is(1, 0), Submit(2), Done(0), Is(1, 1)],
+        ),
+        case(
+            "two queues wait for each other's first value",
+            vec![
+                batch(0, &[], &[(0, 1)]),
+                batch(0, &[(1, 1)], &[(0, 2)]),
+                batch(1, &[], &[(1, 1)]),
+                batch(1, &[(0, 1)], &[(1, 2)]),
+            ],
+            &[Submit(0), Submit(1), Pending(1), Submit(2), Submit(3), Done(3), Done(1), Is(0, 2), Is(1, 2)],
         ),
         case(
             "5 and then 3 on one queue",
@@ -233,6 +259,21 @@ fn failures() -> Vec<Case> {
             "the CPU mends what failed",
             vec![failing(0, &[], &[(0, 1)]), batch(1, &[(0, 1)], &[])],
             &[Submit(0), Failed(0), Raise(0, 1), Submit(1), Done(1)],
+        ),
+        case(
+            "failure fans out",
+            vec![failing(0, &[], &[(0, 1)]), batch(1, &[(0, 1)], &[]), batch(2, &[(0, 1)], &[(1, 1)])],
+            &[Submit(1), Submit(2), Submit(0), Failed(1), Failed(2), Failed(0), Is(1, 0)],
+        ),
+        case(
+            "one failure in a fan-in",
+            vec![batch(0, &[], &[(0, 1)]), failing(1, &[], &[(1, 1)]), batch(2, &[(0, 1), (1, 1)], &[(2, 1)])],
+            &[Submit(2), Submit(0), Submit(1), Done(0), Failed(2), Is(0, 1), Is(2, 0)],
+        ),
+        case(
+            "all that a failure should have given",
+            vec![failing(0, &[], &[(0, 1), (1, 1)]), batch(1, &[(0, 1)], &[]), batch(2, &[(1, 1)], &[])],
+            &[Submit(1), Submit(2), Submit(0), Failed(2), Failed(1), Is(0, 0), Is(1, 0)],
         ),
         case(
             "what was reached before a failure stays reached",
@@ -407,7 +448,7 @@ impl Table {
 fn every_case_on_both_queues_in_any_order() -> Result<(), Error> {
     let cases: Vec<Case> =
         [single(), several(), mixed(), failures(), shapes()].into_iter().flatten().collect();
-    assert!(cases.len() >= 50, "{} cases", cases.len());
+    assert!(cases.len() >= 65, "{} cases", cases.len());
     for case in &cases {
         for explicit in [false, true] {
             for schedule in [Schedule::Parallel, Schedule::Adversarial(1), Schedule::Adversarial(2)] {
