@@ -66,22 +66,27 @@ impl<K: FnMut() -> bool> Patience<K> {
     pub(crate) fn ends_while_looking(&mut self, now: Instant, looking: Duration) -> bool {
         if looking >= self.slice * (self.slices_looked + 1) {
             self.slices_looked += 1;
-            return self.ends(now);
+            return self.ends();
         }
         self.is_over_at(now)
     }
 
     /// Whether the deadline has passed. A wait that only looks in passing need not announce itself to those who raise.
     pub(crate) fn is_over(&mut self) -> bool {
-        self.ended == Waited::Abandoned || self.is_over_at(Instant::now())
+        self.ended == Waited::Abandoned || self.is_late()
+    }
+
+    /// As [`is_over_at`](Self::is_over_at) now; without a deadline nobody asks the clock.
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     fn is_over_at(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|deadline| now >= deadline)
     }
 
-    fn ends(&mut self, now: Instant) -> bool {
-        if self.is_over_at(now) {
+    fn ends(&mut self) -> bool {
+        if self.is_late() {
             return true;
         }
         if !(self.keep_waiting)() {
@@ -93,14 +98,14 @@ impl<K: FnMut() -> bool> Patience<K> {
 
     /// Until when to sleep now: in the system's time, or `Break` where it is enough.
     pub(crate) fn next(&mut self, seen: u64) -> ControlFlow<(), Timespec> {
-        let now = Instant::now();
-        if self.ends(now) {
+        if self.ends() {
             return ControlFlow::Break(());
         }
         if self.seen.replace(seen) != Some(seen) {
             self.fruitless = 0;
         }
-        let rest = self.deadline.map_or(self.slice, |deadline| self.slice.min(deadline - now));
+        let rest = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let rest = rest.map_or(self.slice, |rest| self.slice.min(rest));
         ControlFlow::Continue(system_time_after(rest))
     }
 

@@ -89,8 +89,9 @@ pub(crate) fn sleep_until_any(waits: &[(&EventBody, u64)], timeout: Option<Durat
     if let Some(first) = reached() {
         return Some(first);
     }
-    // A time that the clock cannot tell is no limit.
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    // A time that the clock cannot tell is no limit, and the longest one need not be asked about.
+    let limit = timeout.filter(|timeout| *timeout != Duration::MAX);
+    let deadline = limit.and_then(|timeout| Instant::now().checked_add(timeout));
     if timeout != Some(Duration::ZERO) && looked(waits, deadline, || reached().is_some()) {
         return reached();
     }

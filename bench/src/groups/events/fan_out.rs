@@ -132,16 +132,22 @@ fn threads(name: &str, wait: impl Fn(u64) + Send + Sync + 'static, signal: impl 
 /// Tasks on one thread, which is the one that signals: what it costs to wake and to run them.
 fn tasks<F: Future<Output = ()> + Send + 'static>(name: &str, wait: impl Fn(u64) -> F, signal: impl Fn(u64)) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let mut times = Vec::new();
-    for round in 1..=ROUNDS as u64 {
-        let tasks: Vec<_> = (0..WAITERS).map(|_| runtime.spawn(wait(round))).collect();
+    let (mut times, looked_at) = (Vec::new(), Arc::new(AtomicUsize::new(0)));
+    for round in 1..=ROUNDS {
+        let start = || {
+            let (waiting, looked_at) = (wait(round as u64), Arc::clone(&looked_at));
+            runtime.spawn(async move {
+                looked_at.fetch_add(1, Ordering::Release);
+                waiting.await;
+            })
+        };
+        let tasks: Vec<_> = (0..WAITERS).map(|_| start()).collect();
         runtime.block_on(async {
-            // Each has been looked at once when this one is again.
-            for _ in 0..3 {
+            while looked_at.load(Ordering::Acquire) < round * WAITERS {
                 tokio::task::yield_now().await;
             }
             let begin = Instant::now();
-            signal(round);
+            signal(round as u64);
             let signalled = begin.elapsed();
             let mut all = pin!(async {
                 for task in tasks {

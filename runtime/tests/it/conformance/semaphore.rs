@@ -86,11 +86,7 @@ fn single() -> Vec<Case> {
             b(&[(0, 1), (1, 1)], &[]),
             &[Submit(0), Raise(1, 1), Pending(0), Raise(0, 1), Done(0)],
         ),
-        case(
-            "0 and a value",
-            b(&[(0, 0), (1, 1)], &[]),
-            &[Submit(0), Pending(0), Raise(1, 1), Done(0)],
-        ),
+        case("0 and a value", b(&[(0, 0), (1, 1)], &[]), &[Submit(0), Pending(0), Raise(1, 1), Done(0)]),
         case(
             "the CPU gives one of three after the other",
             b(&[(0, 1), (1, 1), (2, 1)], &[(3, 1)]),
@@ -267,7 +263,11 @@ fn failures() -> Vec<Case> {
         ),
         case(
             "one failure in a fan-in",
-            vec![batch(0, &[], &[(0, 1)]), failing(1, &[], &[(1, 1)]), batch(2, &[(0, 1), (1, 1)], &[(2, 1)])],
+            vec![
+                batch(0, &[], &[(0, 1)]),
+                failing(1, &[], &[(1, 1)]),
+                batch(2, &[(0, 1), (1, 1)], &[(2, 1)]),
+            ],
             &[Submit(2), Submit(0), Submit(1), Done(0), Failed(2), Is(0, 1), Is(2, 0)],
         ),
         case(
