@@ -22,7 +22,7 @@ const ROUNDS: usize = 7;
 
 pub(crate) fn run() {
     let mib = std::env::var("FENCEPOST_BENCH_MIB").ok().and_then(|text| text.parse().ok()).unwrap_or(MIB);
-    if let Err(error) = rows(mib << 20).and_then(|()| parts(mib * MANAGED_MIB / MIB << 20)) {
+    if let Err(error) = rows(mib << 20).and_then(|()| parts((mib * MANAGED_MIB / MIB) << 20)) {
         println!("{error}");
     }
 }
