@@ -21,7 +21,7 @@ use crate::api::label::Label;
 use crate::api::queue::QueueShared;
 use crate::api::render_encoder::RenderCommandEncoder;
 use crate::error::EncodeError;
-use crate::observe::Happening;
+use crate::observe::{Gone, Happening};
 use crate::record::{Item, Recorder};
 use crate::signal::SignalRight;
 use crate::submit::CommandBufferState;
@@ -97,6 +97,16 @@ pub(crate) struct CommandBufferShared {
     descriptor: CommandBufferDescriptor,
     label: Label,
     inner: Mutex<Inner>,
+}
+
+impl Drop for CommandBufferShared {
+    fn drop(&mut self) {
+        if let Some((_, state)) = &self.tracked
+            && state.status_now() == CommandBufferStatus::Enqueued
+        {
+            self.device.watch.gone(Gone::Buffer(Arc::as_ptr(state).addr()));
+        }
+    }
 }
 
 #[derive(Default)]

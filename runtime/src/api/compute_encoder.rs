@@ -318,9 +318,7 @@ impl ComputeCommandEncoder {
         self.core.check_explicit(CALL, "Use `memory_barrier_with_scope`")?;
         self.core.check_stages(CALL, after)?;
         self.core.check_stages(CALL, before)?;
-        if !after.is_empty() && !before.is_empty() {
-            self.core.push(Item::Barrier { after, before, visibility });
-        }
+        self.core.recorder().synchronize(Item::Barrier { after, before, visibility });
         Ok(())
     }
 
@@ -342,9 +340,7 @@ impl ComputeCommandEncoder {
         self.core.here();
         let mend = "Use `barrier_after_queue_stages` in the later pass, or a fence";
         self.core.check_explicit("`barrier_before_queue_stages`", mend)?;
-        if !after.is_empty() && !before_queue.is_empty() {
-            self.core.push(Item::ProducerBarrier { after, before_queue, visibility });
-        }
+        self.core.recorder().synchronize(Item::ProducerBarrier { after, before_queue, visibility });
         Ok(())
     }
 

@@ -128,15 +128,12 @@ impl EncoderCore {
     ) -> Result<(), Error> {
         self.check_stages(call, after)?;
         self.check_fence(fence)?;
-        if after.is_empty() {
-            return Ok(());
-        }
         self.recorder().fence(&fence.body);
         let fence = fence.body.fence;
-        if !self.updated.contains(&fence) {
+        if !after.is_empty() && !self.updated.contains(&fence) {
             self.updated.push(fence);
         }
-        self.push(Item::UpdateFence { fence, after });
+        self.recorder().synchronize(Item::UpdateFence { fence, after });
         Ok(())
     }
 
@@ -152,22 +149,16 @@ impl EncoderCore {
             let fence = fence.body.label.of("fence");
             return Err(EncodeError::FenceOrder { encoder: self.describe(), fence }.into());
         }
-        if before.is_empty() {
-            return Ok(());
-        }
         self.recorder().fence(&fence.body);
-        self.push(Item::WaitForFence { fence: fence.body.fence, before });
+        self.recorder().synchronize(Item::WaitForFence { fence: fence.body.fence, before });
         Ok(())
     }
 
     /// A queue barrier before what follows; empty masks order nothing.
     pub(crate) fn consumer_barrier(&mut self, after_queue: Stages, before: Stages, visibility: Visibility) {
-        if after_queue.is_empty() || before.is_empty() {
-            return;
-        }
         // Tracked queues have no visibility to choose: their barriers always make writes visible.
         let visibility = if self.buffer.is_tracked() { Visibility::DEVICE } else { visibility };
-        self.push(Item::ConsumerBarrier { after_queue, before, visibility });
+        self.recorder().synchronize(Item::ConsumerBarrier { after_queue, before, visibility });
     }
 
     /// That every stage is one that this encoder can encode.

@@ -32,9 +32,7 @@ impl RenderCommandEncoder {
         const CALL: &str = "`barrier`";
         self.core.check_explicit(CALL, "Use a memory barrier")?;
         self.check_within(CALL, after, before)?;
-        if !after.is_empty() && !before.is_empty() {
-            self.core.push(Item::Barrier { after, before, visibility });
-        }
+        self.core.recorder().synchronize(Item::Barrier { after, before, visibility });
         Ok(())
     }
 
@@ -84,9 +82,7 @@ impl RenderCommandEncoder {
     ) -> Result<(), Error> {
         let mend = "Use a consumer barrier in the later pass, or a fence";
         self.core.check_explicit("`barrier_before_queue_stages`", mend)?;
-        if !after.is_empty() && !before_queue.is_empty() {
-            self.core.push(Item::ProducerBarrier { after, before_queue, visibility });
-        }
+        self.core.recorder().synchronize(Item::ProducerBarrier { after, before_queue, visibility });
         Ok(())
     }
 

@@ -431,6 +431,14 @@ impl Ledger {
                     declare.heap_gone(heap);
                 }
             }
+            Gone::Buffer(address) => {
+                let gone = |known: &KnownBuffer| known.state.strong_count() == 0;
+                if self.buffers.get(&address).is_some_and(gone)
+                    && let Some(known) = self.buffers.remove(&address)
+                {
+                    declare.buffer_gone(known.index);
+                }
+            }
             Gone::Fence(id) => {
                 if let Some(fence) = self.fences.remove(&(device, id)) {
                     declare.fence_gone(fence);

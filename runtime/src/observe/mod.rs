@@ -87,6 +87,8 @@ pub(crate) enum Gone {
     Resource(ResourceId),
     Memory(MemoryId),
     Fence(FenceId),
+    /// A command buffer that was never committed, by the address of its state.
+    Buffer(usize),
 }
 
 /// How many devices of this process somebody watches: so that an event, which belongs to none, need not ask any.
@@ -108,7 +110,7 @@ pub(crate) trait Watcher: Send + Sync + std::fmt::Debug {
         Ok(())
     }
     /// What was judged was not committed.
-    fn undo(&self) {}
+    fn undo(&self, _device: DeviceIndex) {}
     /// Another process has raised a shared event. Told before anything here can come of it.
     fn outside(&self, event: &Arc<EventBody>, value: u64);
     /// Watchers of several devices that are one answer alike: an event that they share is told to one of them.
@@ -315,7 +317,7 @@ impl Turn<'_> {
 
     /// What everybody let pass was not committed.
     pub(crate) fn undo(&mut self) {
-        self.watchers().iter().for_each(|(watcher, _)| watcher.undo());
+        self.watchers().iter().for_each(|(watcher, device)| watcher.undo(*device));
     }
 
     fn watchers(&self) -> &[(Arc<dyn Watcher>, DeviceIndex)] {

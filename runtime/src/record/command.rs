@@ -85,6 +85,22 @@ pub(crate) enum Item {
 }
 
 impl Item {
+    /// Whether it is a synchronization with an empty set of stages. Recorded only for those who watch.
+    pub(crate) fn is_idle(&self) -> bool {
+        match self {
+            Self::Barrier { after, before, .. }
+            | Self::MemoryBarrier { after, before, .. }
+            | Self::ConsumerBarrier { after_queue: after, before, .. }
+            | Self::ProducerBarrier { after, before_queue: before, .. } => {
+                after.is_empty() || before.is_empty()
+            }
+            Self::UpdateFence { after: stages, .. } | Self::WaitForFence { before: stages, .. } => {
+                stages.is_empty()
+            }
+            _ => false,
+        }
+    }
+
     /// The event of an event operation.
     pub(crate) fn event(&self) -> Option<&Arc<EventBody>> {
         match self {

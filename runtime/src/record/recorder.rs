@@ -75,6 +75,13 @@ impl Recorder {
         self.recording.items.push(item);
     }
 
+    /// Appends a synchronization. One with an empty set of stages orders nothing, and only those who watch want to know of it.
+    pub(crate) fn synchronize(&mut self, item: Item) {
+        if self.watched || !item.is_idle() {
+            self.push(item);
+        }
+    }
+
     /// Notes where the item appended next stands, with a name for it if it is a command without a label.
     #[cold]
     fn note(&mut self, name: Option<&str>) {

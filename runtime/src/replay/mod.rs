@@ -46,7 +46,7 @@ pub use fencepost_core::program;
 use fencepost_core::program::value::{Expected, Start};
 use fencepost_core::program::{Locus, Part, Program, ResourceIndex};
 
-use crate::{CpuOptions, Device, Error, Schedule};
+use crate::{CpuOptions, Device, Error, Schedule, Validation};
 use objects::{Kernels, Objects};
 use steps::Cpu;
 
@@ -176,12 +176,17 @@ pub struct Replay {
 
 impl Replay {
     /// Makes a CPU device for each that the program declares.
+    ///
+    /// The environment variable for validation is not for them: a program is replayed to see what comes of it, right or wrong, and
+    /// judged without being run.
     pub fn new(program: Program) -> Self {
         Self::with_options(program, CpuOptions::default())
     }
 
     /// The same, with devices as one likes them.
     pub fn with_options(program: Program, options: CpuOptions) -> Self {
+        let validation = options.validation.or(Some(Validation::Off));
+        let options = CpuOptions { validation, ..options };
         let devices = program.devices.iter().map(|_| Device::cpu_with(options)).collect();
         Self { program, devices, kernels: Kernels::default() }
     }

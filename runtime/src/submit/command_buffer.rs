@@ -183,7 +183,7 @@ impl CommandBufferState {
         self.passes.get().map(|passes| passes.iter().map(PassRecord::report).collect()).unwrap_or_default()
     }
 
-    pub(super) fn status_now(&self) -> CommandBufferStatus {
+    pub(crate) fn status_now(&self) -> CommandBufferStatus {
         const ALL: [CommandBufferStatus; 6] = [
             CommandBufferStatus::NotEnqueued,
             CommandBufferStatus::Enqueued,

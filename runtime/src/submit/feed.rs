@@ -450,6 +450,7 @@ impl State {
             }
             // Nothing orders what is reached through pointers, and attachments are in the accesses of their draws.
             Item::Hidden { .. } | Item::Attach { .. } => {}
+            idle if idle.is_idle() => {}
             Item::Barrier { after, before, visibility } => {
                 engine.barrier(queue, *after, *before, *visibility)
             }

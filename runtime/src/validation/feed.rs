@@ -20,8 +20,10 @@ use crate::submit::CommandBufferState;
 pub(super) struct Feed {
     ledger: Ledger,
     court: Court,
-    /// What was before the commit that the judge is asked of.
-    before: Option<Before>,
+    /// What was before the commits that the judge was asked of and that are under way, by device.
+    before: HashMap<DeviceIndex, Before>,
+    /// How much has been told.
+    told: u64,
 }
 
 /// The judge, and where things stand in the app.
@@ -39,6 +41,8 @@ struct Court {
 struct Before {
     judged: Judged,
     new: Vec<Arc<CommandBufferState>>,
+    /// How much had been told.
+    told: u64,
 }
 
 /// The judge and the CPU's one thread there.
@@ -54,7 +58,7 @@ impl Feed {
         let cpu = new_thread(&mut online, None);
         let judged = Judged { online, cpu };
         let court = Court { judged, recorded: HashMap::new(), steps: Vec::new() };
-        Self { ledger: Ledger::plain(), court, before: None }
+        Self { ledger: Ledger::plain(), court, before: HashMap::new(), told: 0 }
     }
 
     /// One more device.
@@ -65,37 +69,51 @@ impl Feed {
 
     /// Something happened: what is found wrong with it.
     pub(super) fn tell(&mut self, device: DeviceIndex, happening: Happening<'_>, site: Site) -> Vec<Finding> {
+        self.told += 1;
         self.ledger.follow(&mut self.court, device, happening, site);
         self.court.findings()
     }
 
     /// Another process has raised an event: what is found wrong with what this has released.
     pub(super) fn outside(&mut self, event: &Arc<EventBody>, value: u64) -> Vec<Finding> {
+        self.told += 1;
         self.ledger.follow_outside(&mut self.court, event, value);
         self.court.findings()
     }
 
     /// An object is gone.
     pub(super) fn gone(&mut self, device: DeviceIndex, gone: Gone) {
+        self.told += 1;
         self.ledger.gone(&mut self.court, device, gone);
     }
 
-    /// Keeps the judge as it is, for the case that the next commit is refused.
-    pub(super) fn remember(&mut self, group: &Group) {
+    /// Keeps the judge as it is, for the case that the next commit of the device is refused.
+    pub(super) fn remember(&mut self, device: DeviceIndex, group: &Group) {
         let new = group.iter().map(|(_, state)| state);
         let new = new.filter(|state| self.ledger.known_buffer(state).is_none()).cloned().collect();
-        self.before = Some(Before { judged: self.court.judged.clone(), new });
+        // The commit itself is told next.
+        let before = Before { judged: self.court.judged.clone(), new, told: self.told + 1 };
+        self.before.insert(device, before);
     }
 
     /// The commit was accepted.
-    pub(super) fn accept(&mut self) {
-        self.before = None;
+    pub(super) fn accept(&mut self, device: DeviceIndex) {
+        self.before.remove(&device);
     }
 
     /// The commit was refused: it never was.
-    pub(super) fn undo(&mut self) {
-        let Some(Before { judged, new }) = self.before.take() else { return };
-        self.court.judged = judged;
+    pub(super) fn undo(&mut self, device: DeviceIndex) {
+        let Some(Before { judged, new, told }) = self.before.remove(&device) else { return };
+        if told == self.told {
+            self.court.judged = judged;
+        } else {
+            // Another device has told something meanwhile, which stays. What was refused counts as over for the CPU.
+            for buffer in new.iter().filter_map(|state| self.ledger.known_buffer(state)) {
+                self.court.step_on(self.court.judged.cpu, Step::WaitUntilCompleted(buffer), None);
+                self.court.go_on();
+                self.court.buffer_gone(buffer);
+            }
+        }
         // One that was enqueued stays known: its place on the queue is kept.
         new.iter().for_each(|state| self.ledger.forget_buffer(state));
     }

@@ -96,7 +96,7 @@ impl Watcher for Validator {
         let found = match happening {
             // Judged already, and accepted.
             Happening::Commit(..) if self.denies => {
-                self.feed.lock().accept();
+                self.feed.lock().accept(device);
                 return;
             }
             happening => self.feed.lock().tell(device, happening, site),
@@ -115,13 +115,13 @@ impl Watcher for Validator {
             return Ok(());
         }
         let mut feed = self.feed.lock();
-        feed.remember(group);
+        feed.remember(device, group);
         let found = feed.tell(device, Happening::Commit(queue, group), site);
         let first = found.iter().find(|finding| finding.severity() == Severity::Error).cloned();
         let result = match first {
             None => Ok(()),
             Some(finding) => {
-                feed.undo();
+                feed.undo(device);
                 Err(ValidationError::Denied { finding }.into())
             }
         };
@@ -130,9 +130,9 @@ impl Watcher for Validator {
         result
     }
 
-    fn undo(&self) {
+    fn undo(&self, device: DeviceIndex) {
         if self.denies {
-            self.feed.lock().undo();
+            self.feed.lock().undo(device);
         }
     }
 

@@ -419,6 +419,59 @@ fn programs_are_judged_in_the_running_app_as_in_text() {
     assert!(clean >= 170 && racy >= 140, "{clean} {racy}");
 }
 
+/// What is no error, and cannot be meant.
+#[test]
+fn warnings_are_told_as_well() {
+    let (device, found) = device(Validation::Deny);
+    let words = |found: &Arc<Mutex<Vec<Finding>>>| -> Vec<String> {
+        let found = taken(found);
+        assert!(found.iter().all(|finding| finding.severity() == Severity::Warning), "{found:#?}");
+        found.iter().map(ToString::to_string).collect()
+    };
+    let [first, second] = [device.new_command_queue(), device.new_command_queue()];
+    let fence = device.new_fence();
+    let pass = |queue: &fencepost::CommandQueue, waits: bool, after: Option<Stages>| {
+        let work = queue.command_buffer();
+        let mut blit = work.blit_command_encoder().expect("an encoder");
+        if waits {
+            blit.wait_for_fence(&fence).expect("a wait");
+        }
+        if let Some(after) = after {
+            blit.update_fence_after_stages(&fence, after).expect("an update");
+        }
+        blit.end_encoding();
+        work.commit().expect("a warning refuses nothing");
+    };
+    let told = |text: &str| {
+        let words = words(&found);
+        assert!(
+            words.len() == 1 && words[0].contains(text) && words[0].contains("validation.rs"),
+            "{words:#?}"
+        );
+    };
+    pass(&first, true, None);
+    told("which nothing has updated");
+    pass(&first, false, Some(Stages::empty()));
+    told("names no stage");
+    pass(&first, false, Some(Stages::BLIT));
+    assert!(words(&found).is_empty());
+    pass(&second, true, None);
+    told("queue");
+
+    let event = device.new_shared_event();
+    event.set_signaled_value(2);
+    event.set_signaled_value(2);
+    told("the event is at 2");
+
+    let forgotten = first.command_buffer();
+    forgotten.set_label("forgotten");
+    forgotten.enqueue().expect("a place");
+    drop(forgotten);
+    event.set_signaled_value(3);
+    let words = words(&found);
+    assert!(words.len() == 1 && words[0].contains("forgotten"), "{words:#?}");
+}
+
 #[test]
 fn without_validation_nothing_is_called() {
     let device = Device::cpu_with(CpuOptions { validation: Some(Validation::Off), ..CpuOptions::default() });

@@ -311,10 +311,11 @@ impl Online {
         self.events.remove(event.0);
     }
 
-    /// The application has let go of a command buffer: it will neither commit it nor wait for it any more. What was
-    /// committed goes on.
+    /// The application has let go of a command buffer: it will neither commit it nor wait for it any more, which is told where it
+    /// never was committed. What was committed goes on.
     pub fn remove_command_buffer(&mut self, buffer: CommandBufferIndex) {
         if self.buffers.remove(buffer.0) {
+            self.judge.calls.commits.never([buffer].into_iter(), &mut self.judge.findings);
             self.machine.give_up_slot(buffer, &self.program);
             self.machine.play(Script::flat(&self.program), &mut self.judge);
         }

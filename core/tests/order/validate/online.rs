@@ -119,7 +119,8 @@ impl<'a> Feed<'a> {
     fn take(&mut self) {
         let new = self.online.take_findings();
         let new: Vec<Finding> = new.into_iter().map(|finding| self.renamed(finding)).collect();
-        self.findings.extend(new);
+        // What is let go of without a commit is told at once, and by the whole at its end.
+        self.findings.extend(new.into_iter().filter(|finding| !is_final(finding)));
     }
 
     fn note(&mut self, fed: Locus, number: u32) {
