@@ -93,17 +93,18 @@ mod models {
     fn nobody_sleeps_through_the_last_step() {
         loom::model(|| {
             let shared = Arc::new((Progress::default(), [AtomicBool::new(false), AtomicBool::new(false)]));
-            let ends = |which: usize| {
+            let ending = {
                 let shared = Arc::clone(&shared);
                 loom::thread::spawn(move || {
-                    shared.1[which].store(true, Ordering::Release);
-                    shared.0.step();
+                    for ended in &shared.1 {
+                        ended.store(true, Ordering::Release);
+                        shared.0.step();
+                    }
                 })
             };
-            let ending = [ends(0), ends(1)];
             let all = || shared.1.iter().all(|ended| ended.load(Ordering::Acquire)).then_some(());
             shared.0.sleep_until(all);
-            ending.into_iter().for_each(|thread| thread.join().unwrap());
+            ending.join().unwrap();
         });
     }
 }
