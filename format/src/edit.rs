@@ -429,6 +429,8 @@ impl<'a> Editor<'a> {
             let indentation = own.unwrap_or(indentation);
             text.iter().map(|line| format!("{indentation}{line}")).collect::<Vec<_>>().join(newline)
         };
+        // A line that opens a block is not ended.
+        let ends = if text.last().is_some_and(|line| line.ends_with('{')) { "" } else { ";" };
         let (at, text) = match beside {
             Beside::Behind(node) => {
                 let indentation = self.indentation(node);
@@ -442,17 +444,17 @@ impl<'a> Editor<'a> {
                         false => (end, format!("{newline}{}", indented(indentation))),
                     }
                 } else if source[..node.next].ends_with(';') && node.next > node.end {
-                    (node.next, format!(" {};", indented(indentation).trim_start()))
+                    (node.next, format!(" {}{ends}", indented(indentation).trim_start()))
                 } else {
                     (node.end, format!("; {}", indented(indentation).trim_start()))
                 }
             }
             Beside::InFrontOf(node) => {
                 let indentation = self.indentation(node);
-                let start = node.span.offset();
+                let start = self.before_comments(node.span.offset());
                 match self.is_first_on_line(start) {
                     true => (self.line_start(start), format!("{}{newline}", indented(indentation))),
-                    false => (start, format!("{}; ", indented(indentation).trim_start())),
+                    false => (start, format!("{}{ends} ", indented(indentation).trim_start())),
                 }
             }
             Beside::Within(node) => {
@@ -460,7 +462,7 @@ impl<'a> Editor<'a> {
                 let inner = indented(&format!("{outer}  "));
                 match &node.block {
                     None => (node.end, format!(" {{{newline}{inner}{newline}{outer}}}")),
-                    Some(block) if self.is_first_on_line(block.end - 1) => {
+                    Some(block) if self.is_first_on_line(self.before_comments(block.end - 1)) => {
                         (self.line_start(block.end - 1), format!("{inner}{newline}"))
                     }
                     Some(block) => (block.end - 1, format!("{newline}{inner}{newline}{outer}")),
@@ -565,6 +567,18 @@ impl<'a> Editor<'a> {
 
     fn is_first_on_line(&self, at: usize) -> bool {
         self.source[self.line_start(at)..at].chars().all(is_space)
+    }
+
+    /// Where the comments begin that stand right in front of a place on its line, and so belong to it.
+    fn before_comments(&self, at: usize) -> usize {
+        let start = self.line_start(at);
+        let mut first = at;
+        for comment in self.comments.iter().rev().filter(|comment| comment.start >= start) {
+            if comment.end <= first && self.source[comment.end..first].chars().all(is_space) {
+                first = comment.start;
+            }
+        }
+        first
     }
 
     /// The blanks at the start of the line that a node stands on.

@@ -221,6 +221,14 @@ fn every_finding_ends_with_code_that_mends_it() {
             *told.entry(finding.code()).or_default() += 1;
             let after = validate(&mending.applied(&program)).expect("the names are there");
             match finding.severity() {
+                // A copy that is there now may still lack the order that is another finding's.
+                Severity::Error if finding.code() == "managed" => {
+                    assert!(
+                        of_code(&after, "managed") < of_code(&wrong, "managed"),
+                        "{place}: {}",
+                        code.text
+                    );
+                }
                 Severity::Error => assert!(errors(&after) < errors(&wrong), "{place}: {}", code.text),
                 Severity::Warning => {
                     assert!(of_code(&after, finding.code()) < of_code(&wrong, finding.code()), "{place}");
