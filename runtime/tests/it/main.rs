@@ -17,6 +17,7 @@ mod liveness;
 mod managed;
 mod memory;
 mod misuse;
+mod parity;
 #[cfg(target_os = "linux")]
 mod processes;
 mod schedules;
