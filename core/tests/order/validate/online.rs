@@ -69,6 +69,11 @@ impl<'a> Feed<'a> {
                 _ => {}
             }
         }
+        // One with a place that is never committed holds its queue in a document; let go of, it would give the place up.
+        let committed = |buffer: &CommandBufferIndex| {
+            program.all_steps().iter().any(|step| matches!(step, Step::Commit(all) if all.contains(buffer)))
+        };
+        last_named.retain(|buffer, _| committed(buffer));
         Self {
             online,
             forgets,
@@ -119,8 +124,7 @@ impl<'a> Feed<'a> {
     fn take(&mut self) {
         let new = self.online.take_findings();
         let new: Vec<Finding> = new.into_iter().map(|finding| self.renamed(finding)).collect();
-        // What is let go of without a commit is told at once, and by the whole at its end.
-        self.findings.extend(new.into_iter().filter(|finding| !is_final(finding)));
+        self.findings.extend(new);
     }
 
     fn note(&mut self, fed: Locus, number: u32) {
