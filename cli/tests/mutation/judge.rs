@@ -165,6 +165,10 @@ impl<'a> Reader<'a> {
 
     /// `copy`: the CPU's copy of a managed resource, which is memory of its own.
     fn add(&mut self, node: usize, attachment: Option<usize>, kind: AccessKind, part: &Part, copy: bool) {
+        // What lives inside a pass meets nothing outside of it.
+        if self.program.is_memoryless(part.resource) {
+            return;
+        }
         if part.extent.is_empty() && part.extent != Extent::Whole {
             return;
         }

@@ -7,6 +7,7 @@ use super::tree::File;
 /// Every file with unsafe code, and why it needs some.
 pub(super) const ALLOWED: &[(&str, &str)] = &[
     ("bench/src/raw.rs", "Vulkan through ash, for the smallest dispatch of the peer"),
+    ("bench/src/timeline.rs", "timeline semaphores through ash, the peer of shared events"),
     ("ipc/src/mapping.rs", "maps memory files and sees them as atomic words"),
     ("runtime/src/backend/cpu/interpreter/arithmetic.rs", "a conversion without the checks made just before"),
     (

@@ -1,7 +1,7 @@
 //! Render passes that race with their own fragments: where to end them and go on in another.
 //!
 //! A tile-based GPU runs all vertices of a render pass before its fragments, so nothing in the pass can wait for a fragment or a
-//! tile of it (rule 3.3.7): the pass has to end in between. Whatever else is added, a conflict within a pass is only
+//! tile of it (rule 3.2.3): the pass has to end in between. Whatever else is added, a conflict within a pass is only
 //! ordered by what stands in the pass between its two commands, so each such conflict needs an end there. The conflicts are intervals on the
 //! pass, and the fewest ends that meet all of them are found from the left, each as far right as the first interval that is not met
 //! allows: no program with fewer passes is clean.
