@@ -5,7 +5,7 @@ use fencepost::{
 };
 
 fn main() -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = Device::system_default();
     let library = device.new_library_with_wgsl(
         "@group(0) @binding(0) var image: texture_storage_2d<r32uint, write>;
          @group(0) @binding(1) var<storage, read_write> out: array<u32>;

@@ -6,7 +6,7 @@ const FRAMES: u32 = 30;
 const IN_FLIGHT: usize = 3;
 
 fn main() -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = Device::system_default();
     let library = device.new_library_with_wgsl(
         "@group(0) @binding(0) var<storage> vertices: array<u32>;
          @group(0) @binding(1) var<storage, read_write> sums: array<atomic<u32>>;

@@ -6,7 +6,7 @@ use fencepost::{Device, Error, ResourceOptions};
 const FRAMES: u64 = 30;
 
 fn main() -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = Device::system_default();
     let library = device.new_library_with_wgsl(
         "@group(0) @binding(0) var<storage> vertices: array<u32>;
          @group(0) @binding(1) var<storage, read_write> sum: array<atomic<u32>>;

@@ -2,7 +2,7 @@
 use fencepost::{Device, Error, ResourceOptions};
 
 fn main() -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = Device::system_default();
     let library = device.new_library_with_wgsl(
         "@group(0) @binding(0) var<storage, read_write> turn: array<u32>;
          override first: u32 = 0;

@@ -6,6 +6,7 @@
 //! tools that look for what a kernel reads and writes see only pointers that start at a variable.
 //!
 //! Bounds follow the lane IR's rule: an index outside of a buffer reads 0 and writes nothing, one outside of any other object is clamped.
+//! In a kernel with atomics in buffers, where the writer knows no such thing, indices into buffers are clamped too.
 use std::collections::HashMap;
 
 use naga::back::spv;
@@ -57,7 +58,7 @@ impl Function {
             let place = spv::BindingInfo { descriptor_set: 0, binding: number, binding_array_size: None };
             (ResourceBinding { group: binding.group, binding: binding.binding }, place)
         };
-        let options = spv::Options {
+        let mut options = spv::Options {
             lang_version: (1, 3),
             flags: spv::WriterFlags::empty(),
             binding_map: (0..).zip(self.bindings()).map(place).collect(),
@@ -72,7 +73,15 @@ impl Function {
         };
         let entry =
             spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: self.name().to_owned() };
-        let words = spv::write_vec(module, info, &options, Some(&entry)).map_err(|error| {
+        let written = match spv::write_vec(module, info, &options, Some(&entry)) {
+            // The writer cannot leave an atomic out.
+            Err(spv::Error::FeatureNotImplemented(_)) => {
+                options.bounds_check_policies.buffer = BoundsCheckPolicy::Restrict;
+                spv::write_vec(module, info, &options, Some(&entry))
+            }
+            written => written,
+        };
+        let words = written.map_err(|error| {
             let message = format!("`{}` has no form in SPIR-V: {error}", self.name());
             ShaderError::new(ShaderErrorKind::Unsupported, message)
         })?;
