@@ -12,7 +12,7 @@ use fencepost::{
     Visibility,
 };
 use fencepost_core::Order;
-use fencepost_core::program::{Locus, Program};
+use fencepost_core::program::{BufferItem, Locus, Program};
 use fencepost_core::validate::{Spot, validate};
 
 use super::capture::{has_threads, programs};
@@ -394,13 +394,22 @@ fn programs_are_judged_in_the_running_app_as_in_text() {
         if !replay.run(&Options::default()).is_ok_and(|outcome| outcome.finished) {
             continue;
         }
+        // What ran before may still be known, and then a path starts with its command buffer.
         let pass_and_command = |place: Option<&Place>| {
             let path = place.map_or("", |place| &place.path);
             if path.starts_with("cpu.") {
                 return "cpu".to_owned();
             }
-            let parts: Vec<&str> = path.rsplitn(3, '.').take(2).collect();
-            parts.into_iter().rev().collect::<Vec<_>>().join(".")
+            let buffers = program.command_buffers.iter();
+            let mut rests = buffers.filter_map(|buffer| {
+                let rest = path.strip_prefix(&buffer.label)?.strip_prefix('.')?;
+                let is_pass = |item: &BufferItem| match item {
+                    BufferItem::Pass(pass) => rest.starts_with(&pass.label),
+                    BufferItem::Event(_) => false,
+                };
+                buffer.items.iter().any(is_pass).then_some(rest)
+            });
+            rests.next().unwrap_or(path).to_owned()
         };
         let found: BTreeSet<_> = taken(&found)
             .iter()
