@@ -15,13 +15,14 @@ use super::ways::{Direction, Way, direction, end};
 use crate::clock::each;
 
 /// Who takes turns by what; whether between threads, and between processes.
-const SIDES: [(&str, &str, bool, bool); 20] = [
+const SIDES: [(&str, &str, bool, bool); 21] = [
     ("raw-spin", "raw: look at a word without end, stored", true, true),
     ("raw-spin-max", "raw: look at a word without end, raised by an atomic maximum", true, true),
     ("counter-spin", "counter, looking for long", true, true),
     ("event-inside-spin", "shared event, looking for long", true, false),
     ("event-spin", "shared event that others have, looking for long", true, true),
     ("raw-futex", "raw: sleep on a futex", true, true),
+    ("raw-futex-limit", "raw: sleep on a futex, 250 ms at most", true, true),
     ("counter-park", "counter, sleeping at once", true, true),
     ("event-inside-park", "shared event, sleeping at once", true, false),
     ("event-park", "shared event that others have, sleeping at once", true, true),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fencepost::{Device, SharedEvent, SharedEventHandle, Spin};
 use fencepost_bench::timeline::Timeline;
 use fencepost_ipc::{Counter, SharedMemory};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::thread::futex;
 use tokio::sync::Notify;
 
@@ -101,7 +101,12 @@ pub(super) fn end(kind: &str, file: Option<OwnedFd>, name: &str, waits: bool) ->
     match kind {
         "eventfd" | "pipe" if waits => Box::new(Bytes { from: Some(file), to: None }),
         "eventfd" | "pipe" => Box::new(Bytes { from: None, to: Some(file) }),
-        "raw-futex" => Box::new(RawFutex(SharedMemory::try_from(file).expect("memory"))),
+        "raw-futex" => Box::new(RawFutex(SharedMemory::try_from(file).expect("memory"), None)),
+        "raw-futex-limit" => {
+            // As long as a counter sleeps before it looks again by itself.
+            let limit = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+            Box::new(RawFutex(SharedMemory::try_from(file).expect("memory"), Some(limit)))
+        }
         "raw-spin" | "raw-spin-max" => {
             let memory = SharedMemory::try_from(file).expect("memory");
             Box::new(RawSpin { memory, maximum: kind == "raw-spin-max" })
@@ -155,8 +160,8 @@ impl Way for RawSpin {
     }
 }
 
-/// A futex in its simplest use.
-struct RawFutex(SharedMemory);
+/// A futex in its simplest use, each sleep with a time limit or without.
+struct RawFutex(SharedMemory, Option<Timespec>);
 
 impl Way for RawFutex {
     fn signal(&self, turn: u64) {
@@ -164,7 +169,7 @@ impl Way for RawFutex {
     }
 
     fn wait(&self, turn: u64) {
-        wait_futex(&self.0.words()[0], turn);
+        sleep_on_futex(&self.0.words()[0], turn, self.1.as_ref());
     }
 }
 
@@ -174,12 +179,16 @@ pub(super) fn signal_futex(word: &AtomicU32, turn: u64) {
 }
 
 pub(super) fn wait_futex(word: &AtomicU32, turn: u64) {
+    sleep_on_futex(word, turn, None);
+}
+
+fn sleep_on_futex(word: &AtomicU32, turn: u64, limit: Option<&Timespec>) {
     loop {
         let seen = word.load(Ordering::Acquire);
         if seen >= turn as u32 {
             return;
         }
-        let _looks_again = futex::wait(word, futex::Flags::empty(), seen, None);
+        let _looks_again = futex::wait(word, futex::Flags::empty(), seen, limit);
     }
 }
 
