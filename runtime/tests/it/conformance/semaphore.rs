@@ -120,12 +120,6 @@ fn single() -> Vec<Case> {
                 Done(0),
             ],
         ),
-        case("it fails", vec![failing(0, &[], &[(0, 1)])], &[Submit(0), Failed(0), Is(0, 0)]),
-        case(
-            "it waits and fails",
-            vec![failing(0, &[(0, 1)], &[(1, 1)])],
-            &[Submit(0), Pending(0), Raise(0, 1), Failed(0), Is(1, 0)],
-        ),
     ]
 }
 
@@ -231,6 +225,12 @@ fn mixed() -> Vec<Case> {
 /// Batches that fail.
 fn failures() -> Vec<Case> {
     vec![
+        case("it fails", vec![failing(0, &[], &[(0, 1)])], &[Submit(0), Failed(0), Is(0, 0)]),
+        case(
+            "it waits and fails",
+            vec![failing(0, &[(0, 1)], &[(1, 1)])],
+            &[Submit(0), Pending(0), Raise(0, 1), Failed(0), Is(1, 0)],
+        ),
         case(
             "two signallers, the larger stays",
             vec![batch(0, &[], &[(0, 3)]), batch(1, &[], &[(0, 2)])],
