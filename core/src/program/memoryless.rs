@@ -20,7 +20,7 @@ impl Program {
     /// ```
     /// use fencepost_core::program::{Program, Command, Pass, PassItem, PassKind, StorageMode, Work};
     /// let mut builder = Program::builder();
-    /// let depth = builder.texture("depth", 4, 4);
+    /// let depth = builder.texture("depth", 4, 4, Default::default());
     /// let mut program = builder.build();
     /// program.resources[0].storage = StorageMode::Memoryless;
     /// let pass = Pass { label: "P".into(), kind: PassKind::Blit, items: Vec::new() };
