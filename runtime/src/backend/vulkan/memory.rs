@@ -180,7 +180,13 @@ impl Block {
             Residence::Texture(shape) => gpu.image_requirements(&shape),
             _ => gpu.image_requirements(&ORDINARY),
         };
-        if needs.memory_type_bits & image.memory_type_bits != 0 {
+        // Some drivers keep textures away from memory that the host reaches; what the host must reach goes there all the same.
+        let location = location(gpu, residence);
+        let reached = match location {
+            MemoryLocation::GpuOnly => u32::MAX,
+            _ => gpu.memory_types(vk::MemoryPropertyFlags::HOST_VISIBLE | vk::MemoryPropertyFlags::HOST_COHERENT),
+        };
+        if needs.memory_type_bits & image.memory_type_bits & reached != 0 {
             needs.memory_type_bits &= image.memory_type_bits;
         }
         needs.alignment = needs.alignment.max(gpu.limits.granularity).max(image.alignment);
@@ -188,7 +194,7 @@ impl Block {
             // Large enough to be a heap of textures, which may be aligned so.
             needs.alignment = needs.alignment.max(HEAP_ALIGNMENT);
         }
-        let place = gpu.allocate(needs, location(gpu, residence), true)?;
+        let place = gpu.allocate(needs, location, true)?;
         made.offset = place.offset();
         // SAFETY: the memory is only used as this block, which gives it back with the place.
         made.memory = unsafe { place.memory() };
