@@ -125,7 +125,8 @@ fn an_automatic_heap_of_the_summed_sizes_holds_everything() {
         device.heap_buffer_size_and_align(7, options).expect("it is valid"),
     ];
     let size = sizes.iter().map(|size| size.size.next_multiple_of(size.align)).sum();
-    let heap = device.new_heap(&HeapDescriptor { size, options, ..Default::default() }).expect("there is memory");
+    let heap =
+        device.new_heap(&HeapDescriptor { size, options, ..Default::default() }).expect("there is memory");
     assert_eq!(heap.max_available_size(256).expect("a power of two"), size);
     let first = heap.new_buffer(1000, options).expect("there is room");
     let second = heap.new_texture(&image).expect("there is room");

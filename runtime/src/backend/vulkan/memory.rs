@@ -184,7 +184,8 @@ impl Block {
         let location = location(gpu, residence);
         let reached = match location {
             MemoryLocation::GpuOnly => u32::MAX,
-            _ => gpu.memory_types(vk::MemoryPropertyFlags::HOST_VISIBLE | vk::MemoryPropertyFlags::HOST_COHERENT),
+            _ => gpu
+                .memory_types(vk::MemoryPropertyFlags::HOST_VISIBLE | vk::MemoryPropertyFlags::HOST_COHERENT),
         };
         if needs.memory_type_bits & image.memory_type_bits & reached != 0 {
             needs.memory_type_bits &= image.memory_type_bits;

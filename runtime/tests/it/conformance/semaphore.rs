@@ -98,6 +98,13 @@ fn single() -> Vec<Case> {
             &[Submit(0), Raise(0, 4), Pending(0), Raise(0, 5), Done(0)],
         ),
         case("two events", b(&[], &[(0, 1), (1, 7)]), &[Submit(0), Reaches(1, 7), Reaches(0, 1), Done(0)]),
+    ]
+}
+
+/// One batch, and values of all kinds.
+fn values() -> Vec<Case> {
+    let b = |waits: &[(usize, u64)], signals: &[(usize, u64)]| vec![batch(0, waits, signals)];
+    vec![
         case("values that grow", b(&[], &[(0, 1), (0, 2), (0, 9)]), &[Submit(0), Done(0), Is(0, 9)]),
         case("values that fall", b(&[], &[(0, 9), (0, 2)]), &[Submit(0), Done(0), Is(0, 9)]),
         case("the same value again", b(&[], &[(0, 2), (0, 2)]), &[Submit(0), Done(0), Is(0, 2)]),
@@ -447,7 +454,7 @@ impl Table {
 #[test]
 fn every_case_on_both_queues_in_any_order() -> Result<(), Error> {
     let cases: Vec<Case> =
-        [single(), several(), mixed(), failures(), shapes()].into_iter().flatten().collect();
+        [single(), values(), several(), mixed(), failures(), shapes()].into_iter().flatten().collect();
     assert!(cases.len() >= 65, "{} cases", cases.len());
     for case in &cases {
         for explicit in [false, true] {
